@@ -1,0 +1,1 @@
+//! From datagrams to capture files, and from captures to calls and streams.

@@ -1,0 +1,1 @@
+//! visavis on tokio, sockets, clock, codec threads and the public API.

@@ -1,0 +1,1 @@
+//! Seeded links, NATs and a virtual clock for visavis agents.

@@ -1,0 +1,3 @@
+//! Set-up, checks, interop, fuzz, soak and benchmarks, run as `cargo xtask <name>`.
+
+fn main() {}
