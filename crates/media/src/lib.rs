@@ -1,1 +1,7 @@
 //! Raw pictures and sound to coded frames and back; sources, sinks, the recorder and the judge.
+
+pub mod picture;
+pub mod sound;
+
+pub use picture::Picture;
+pub use sound::Pcm;
