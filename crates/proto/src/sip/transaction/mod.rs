@@ -1,0 +1,73 @@
+//! The transaction layer: RFC 3261 section 17, amended by RFC 4320 and RFC 6026.
+//!
+//! Each of the four transactions is a pure `(state, input) -> (state, actions)` table, to be laid beside figures
+//! 5 to 8: [`invite_client`], [`non_invite_client`], [`invite_server`], [`non_invite_server`].
+
+pub mod invite_client;
+pub mod invite_server;
+pub mod non_invite_client;
+pub mod non_invite_server;
+pub mod table;
+mod timer;
+
+pub use timer::{Slot, Timer, Timers};
+
+#[cfg(test)]
+mod tests {
+    use super::table::{ClientInput, ServerInput};
+    use super::timer::Timer;
+
+    /// Every input of a client transaction.
+    pub(super) fn client_inputs() -> Vec<ClientInput> {
+        use ClientInput::{Failure, Fired, Provisional, Success, TransportError};
+        [Provisional, Success, Failure, TransportError].into_iter().chain(Timer::ALL.map(Fired)).collect()
+    }
+
+    /// Every input of a server transaction.
+    pub(super) fn server_inputs() -> Vec<ServerInput> {
+        use ServerInput::{Ack, Failure, Fired, Provisional, Request, Success, TransportError};
+        [Request, Ack, Provisional, Success, Failure, TransportError]
+            .into_iter()
+            .chain(Timer::ALL.map(Fired))
+            .collect()
+    }
+
+    /// Asserts that from each state some inputs lead to `end`, and that nothing leads out of `end`.
+    pub(super) fn reaches_an_end_from_everywhere<S: Copy + PartialEq + std::fmt::Debug, I: Copy>(
+        states: &[S],
+        inputs: &[I],
+        step: impl Fn(S, I) -> S,
+        end: S,
+    ) {
+        for &start in states {
+            let mut reached = vec![start];
+            let mut at = 0;
+            while let Some(&state) = reached.get(at) {
+                for &input in inputs {
+                    let next = step(state, input);
+                    if !reached.contains(&next) {
+                        reached.push(next);
+                    }
+                }
+                at += 1;
+            }
+            assert!(reached.contains(&end), "{start:?} never ends");
+        }
+        assert!(inputs.iter().all(|&i| step(end, i) == end));
+    }
+
+    #[test]
+    fn statuses_fall_into_their_classes() {
+        for (status, client, server) in [
+            (100, ClientInput::Provisional, ServerInput::Provisional),
+            (199, ClientInput::Provisional, ServerInput::Provisional),
+            (200, ClientInput::Success, ServerInput::Success),
+            (299, ClientInput::Success, ServerInput::Success),
+            (300, ClientInput::Failure, ServerInput::Failure),
+            (699, ClientInput::Failure, ServerInput::Failure),
+        ] {
+            assert_eq!(ClientInput::response(status), client);
+            assert_eq!(ServerInput::response(status), server);
+        }
+    }
+}
