@@ -1,1 +1,19 @@
-//! Seeded links, NATs and a virtual clock for visavis agents.
+//! A seeded network on a virtual clock, for visavis agents and for whoever wants to impair a real link.
+//!
+//! [`Link`] is the engine: one direction of a line that loses, delays, reorders, duplicates and queues. It
+//! says of each datagram when it arrives, and carries none itself, so that the same code serves a test on a
+//! virtual clock and an impairment in front of a real socket. [`Network`] joins hosts by links (and
+//! [`Middlebox`]es), and [`World`] runs [`Node`]s on the network.
+//!
+//! Everything here is a function of its inputs and a seed: two runs with equal seeds are equal to the last
+//! octet. Nothing reads a clock, sleeps or starts a thread.
+
+mod link;
+mod network;
+mod world;
+
+pub use link::{DropReason, Jitter, Link, LinkProfile, LinkStats, Loss, Outcome, Rate, Reorder};
+pub use network::{
+    Access, Arrival, HostId, Middlebox, MiddleboxId, Network, NetworkError, NetworkStats, Packet,
+};
+pub use world::{Node, NodeId, World};
