@@ -1,5 +1,6 @@
 //! Raw pictures and sound to coded frames and back; sources, sinks, the recorder and the judge.
 
+pub mod codec;
 pub mod picture;
 pub mod sound;
 

@@ -113,6 +113,55 @@ impl std::fmt::Debug for Pcm {
     }
 }
 
+/// Cuts sound of any length into frames of one length, and keeps their capture times right.
+///
+/// Sound of another rate or channel count than before starts over: what was left of the old one is dropped.
+#[derive(Debug)]
+pub struct Reblock {
+    frames: usize,
+    held: Vec<i16>,
+    sample_rate: u32,
+    channels: u8,
+    /// Capture time of the first sample held.
+    captured: Time,
+}
+
+impl Reblock {
+    /// Cuts to `frames` samples per channel (at least 1).
+    pub fn new(frames: usize) -> Self {
+        Reblock { frames: frames.max(1), held: Vec::new(), sample_rate: 0, channels: 1, captured: Time::ZERO }
+    }
+
+    /// Adds sound. Take all of [`Reblock::pull`] before adding more, or what is held grows.
+    pub fn push(&mut self, sound: &Pcm) {
+        if (sound.sample_rate, sound.channels) != (self.sample_rate, self.channels) {
+            self.held.clear();
+            (self.sample_rate, self.channels) = (sound.sample_rate, sound.channels);
+        }
+        // Counting back from the newest sound keeps to the source's clock, however it drifts.
+        self.captured = sound.captured.saturating_sub(self.duration(self.held.len()));
+        self.held.extend_from_slice(&sound.samples);
+    }
+
+    /// The next frame, where there is enough sound for one.
+    pub fn pull(&mut self) -> Option<Pcm> {
+        let count = self.frames * usize::from(self.channels);
+        if self.sample_rate == 0 || self.held.len() < count {
+            return None;
+        }
+        let samples: Vec<i16> = self.held.drain(..count).collect();
+        let captured = self.captured;
+        self.captured += self.duration(count);
+        let (sample_rate, channels) = (self.sample_rate, self.channels);
+        Some(Pcm { samples: Arc::new(samples), sample_rate, channels, captured })
+    }
+
+    fn duration(&self, samples: usize) -> Duration {
+        let frames = samples as u64 / u64::from(self.channels);
+        Duration::from_nanos(frames * 1_000_000_000 / u64::from(self.sample_rate.max(1)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +179,28 @@ mod tests {
         assert_eq!(Pcm::new(vec![], 7_999, 1), Err(PcmError::Rate(7_999)));
         assert_eq!(Pcm::new(vec![], 8_000, 3), Err(PcmError::Channels(3)));
         assert_eq!(Pcm::new(vec![0; 3], 8_000, 2), Err(PcmError::Odd(3)));
+    }
+
+    #[test]
+    fn blocks_are_cut_without_loss_and_keep_their_times() {
+        let mut reblock = Reblock::new(4);
+        let mut got = Vec::new();
+        for (i, n) in [3i16, 3, 6].into_iter().enumerate() {
+            let block = Pcm::new((i as i16 * 3..i as i16 * 3 + n).collect(), 8_000, 1).unwrap();
+            reblock.push(&block.at(Time::from_nanos(1_000_000 + i as u64 * 375_000)));
+            got.extend(std::iter::from_fn(|| reblock.pull()));
+        }
+        let samples: Vec<i16> = got.iter().flat_map(|p| p.samples().to_vec()).collect();
+        assert_eq!(samples, (0..12).collect::<Vec<i16>>());
+        let times: Vec<u64> = got.iter().map(|p| p.captured.nanos()).collect();
+        assert_eq!(times, [1_000_000, 1_500_000, 2_000_000]);
+    }
+
+    #[test]
+    fn another_rate_drops_what_was_left() {
+        let mut reblock = Reblock::new(4);
+        reblock.push(&Pcm::silence(3, 8_000, 1).unwrap());
+        reblock.push(&Pcm::silence(3, 16_000, 1).unwrap());
+        assert_eq!(reblock.pull(), None);
     }
 }
