@@ -2,7 +2,9 @@
 
 pub mod codec;
 pub mod picture;
+pub mod sink;
 pub mod sound;
+pub mod source;
 
 pub use picture::Picture;
 pub use sound::Pcm;
