@@ -17,6 +17,7 @@
 pub mod jitter;
 pub mod pacer;
 pub mod packet;
+pub mod payload;
 pub mod rtcp;
 pub mod session;
 pub mod source;
