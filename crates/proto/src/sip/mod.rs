@@ -1,4 +1,36 @@
 //! SIP (RFC 3261): messages, transactions and dialogs.
+//!
+//! [`Message::parse`] reads a datagram and [`Message::encode`] writes one. Both keep octets as they are: a
+//! message that is read and written again differs in nothing but white space around values and in its
+//! Content-Length, which is always true to the body.
 
 pub mod dialog;
 pub mod transaction;
+
+mod encode;
+mod error;
+mod header;
+mod host;
+mod lex;
+mod message;
+mod method;
+mod params;
+mod parse;
+mod status;
+mod stream;
+mod uri;
+mod uri_eq;
+
+pub use error::{ParseError, Problem};
+pub use header::{
+    CSeq, HeaderError, HeaderName, HeaderValue, Headers, MAGIC_COOKIE, MediaType, NameAddr, NameAddrBuf,
+    ValueError, Via, ViaBuf,
+};
+pub use host::Host;
+pub use message::{Message, Request, Response};
+pub use method::Method;
+pub use params::{Param, Params};
+pub use parse::looks_like_sip;
+pub use status::reason;
+pub use stream::StreamFramer;
+pub use uri::{Scheme, Uri, UriBuf, UriError, escape_param, escape_user, unescape};

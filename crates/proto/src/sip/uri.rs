@@ -1,0 +1,327 @@
+//! URIs: SIP, SIPS, tel and whatever else stands where a URI belongs (RFC 3261 section 19.1, RFC 3966).
+
+use super::host::Host;
+use super::lex;
+use super::params::Params;
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// A URI, borrowed from the message that holds it.
+///
+/// SIP and SIPS URIs are taken apart; of any other scheme only the text is kept, so that a server can answer
+/// 416 to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Uri<'a> {
+    raw: &'a [u8],
+    scheme: Scheme<'a>,
+    user: Option<&'a [u8]>,
+    password: Option<&'a [u8]>,
+    host: Option<Host<'a>>,
+    port: Option<u16>,
+    params: Params<'a>,
+    headers: Option<&'a [u8]>,
+}
+
+/// The scheme of a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme<'a> {
+    /// `sip`, RFC 3261 section 19.1.
+    Sip,
+    /// `sips`, RFC 3261 section 19.1.
+    Sips,
+    /// `tel`, RFC 3966.
+    Tel,
+    /// Any other, as on the wire.
+    Other(&'a str),
+}
+
+/// Why a text is no URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} in URI at octet {at}")]
+pub struct UriError {
+    /// What was wrong.
+    pub what: &'static str,
+    /// Where, counted from the start of the URI.
+    pub at: usize,
+}
+
+impl<'a> Uri<'a> {
+    /// Reads a URI that stands alone: no white space, no angle brackets around it.
+    ///
+    /// # Errors
+    /// No scheme, an octet that no URI holds, or a SIP or SIPS URI without a readable host and port.
+    pub fn parse(raw: &'a [u8]) -> Result<Uri<'a>, UriError> {
+        let err = |what, at| Err(UriError { what, at });
+        if let Some(at) = raw.iter().position(|&b| b <= 0x20 || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
+            return err("white space, quote or bracket", at);
+        }
+        let Some((name, rest)) = lex::split_once(raw, b':') else { return err("no scheme", 0) };
+        let Some(scheme) = Scheme::parse(name) else { return err("bad scheme", 0) };
+        let opaque = Uri {
+            raw,
+            scheme,
+            user: None,
+            password: None,
+            host: None,
+            port: None,
+            params: Params::default(),
+            headers: None,
+        };
+        if !scheme.is_sip() {
+            return Ok(opaque);
+        }
+        // A user part may hold `;` and `?`, so `@` is looked for first (section 19.1.2).
+        let (user, password, rest) = match lex::split_once(rest, b'@') {
+            Some((userinfo, rest)) => match lex::split_once(userinfo, b':') {
+                Some((user, password)) => (Some(user), Some(password), rest),
+                None => (Some(userinfo), None, rest),
+            },
+            None => (None, None, rest),
+        };
+        let host_at = raw.len() - rest.len();
+        if user.is_some_and(<[u8]>::is_empty) {
+            return err("empty user", host_at);
+        }
+        let host_end = rest.iter().position(|&b| matches!(b, b';' | b'?')).unwrap_or(rest.len());
+        let (host, rest) = rest.split_at_checked(host_end).unwrap_or_default();
+        let (host, port) = Host::parse_with_port(host).map_err(|what| UriError { what, at: host_at })?;
+        let (params, headers) = match lex::split_once(rest, b'?') {
+            Some((params, headers)) => (params, Some(headers)),
+            None => (rest, None),
+        };
+        Ok(Uri { user, password, host: Some(host), port, params: Params(params), headers, ..opaque })
+    }
+
+    /// The text as on the wire.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// The scheme.
+    pub fn scheme(&self) -> Scheme<'a> {
+        self.scheme
+    }
+
+    /// The user part with its escapes, without the password; `None` where there is no `@`.
+    pub fn user(&self) -> Option<&'a [u8]> {
+        self.user
+    }
+
+    /// The user part with its escapes resolved, as text for a person.
+    pub fn user_text(&self) -> Option<String> {
+        self.user.map(|u| lex::text(&unescape(u)).into_owned())
+    }
+
+    /// The password with its escapes.
+    pub fn password(&self) -> Option<&'a [u8]> {
+        self.password
+    }
+
+    /// The host of a SIP or SIPS URI; `None` for other schemes.
+    pub fn host(&self) -> Option<Host<'a>> {
+        self.host
+    }
+
+    /// The port, where one is given.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The URI parameters; none for other schemes than SIP and SIPS.
+    pub fn params(&self) -> Params<'a> {
+        self.params
+    }
+
+    /// The text behind `?`, where there is one.
+    pub fn headers(&self) -> Option<&'a [u8]> {
+        self.headers
+    }
+
+    /// Whether this is the URI of a loose router (RFC 3261 section 19.1.1).
+    pub fn is_loose_route(&self) -> bool {
+        self.params.has("lr")
+    }
+
+    /// The address and port that the URI names without a resolver: its host if that is an address, port 5060
+    /// (5061 for SIPS) where it gives none (RFC 3263 section 4.2). `maddr` overrides the host.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        let host = match self.params.value("maddr") {
+            Some(maddr) => Host::parse_bare(maddr)?,
+            None => self.host?,
+        };
+        let default = if self.scheme == Scheme::Sips { 5061 } else { 5060 };
+        Some(SocketAddr::new(host.ip()?, self.port.unwrap_or(default)))
+    }
+
+    /// An owned copy.
+    pub fn to_owned(&self) -> UriBuf {
+        UriBuf(self.raw.into())
+    }
+}
+
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&lex::text(self.raw))
+    }
+}
+
+impl<'a> Scheme<'a> {
+    fn parse(name: &'a [u8]) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"sip") {
+            return Some(Scheme::Sip);
+        }
+        let tail = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+        if !name.first()?.is_ascii_alphabetic() || !name.iter().all(tail) {
+            return None;
+        }
+        Some(if name.eq_ignore_ascii_case(b"sips") {
+            Scheme::Sips
+        } else if name.eq_ignore_ascii_case(b"tel") {
+            Scheme::Tel
+        } else {
+            Scheme::Other(std::str::from_utf8(name).ok()?)
+        })
+    }
+
+    /// Whether it is `sip` or `sips`.
+    pub fn is_sip(self) -> bool {
+        matches!(self, Scheme::Sip | Scheme::Sips)
+    }
+}
+
+/// A URI of one's own.
+///
+/// Built from the wire it may hold text that is no URI (a request line can carry anything, and a server must
+/// still answer it): [`UriBuf::view`] says. Two compare equal if their octets do; for the comparison of RFC
+/// 3261 section 19.1.4 see [`Uri::equivalent`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UriBuf(Box<[u8]>);
+
+impl UriBuf {
+    /// A checked copy of a URI.
+    ///
+    /// # Errors
+    /// As [`Uri::parse`].
+    pub fn new(raw: impl AsRef<[u8]>) -> Result<UriBuf, UriError> {
+        Uri::parse(raw.as_ref()).map(|uri| uri.to_owned())
+    }
+
+    /// `sip:user@host:port`. The user is escaped as needed.
+    pub fn sip<'h>(user: Option<&str>, host: impl Into<Host<'h>>, port: Option<u16>) -> UriBuf {
+        let mut text = b"sip:".to_vec();
+        if let Some(user) = user.filter(|u| !u.is_empty()) {
+            escape_user(user.as_bytes(), &mut text);
+            text.push(b'@');
+        }
+        text.extend_from_slice(host.into().to_string().as_bytes());
+        if let Some(port) = port {
+            text.extend_from_slice(format!(":{port}").as_bytes());
+        }
+        UriBuf(text.into())
+    }
+
+    /// This URI with one more parameter behind those that it has; name and value are escaped as needed. Only
+    /// meant for URIs without headers (`?`).
+    pub fn with_param(self, name: &str, value: Option<&str>) -> UriBuf {
+        let mut text = self.0.into_vec();
+        text.push(b';');
+        escape_param(name.as_bytes(), &mut text);
+        if let Some(value) = value {
+            text.push(b'=');
+            escape_param(value.as_bytes(), &mut text);
+        }
+        UriBuf(text.into())
+    }
+
+    /// The text of a request line, whatever it is.
+    pub(crate) fn from_wire(raw: &[u8]) -> UriBuf {
+        UriBuf(raw.into())
+    }
+
+    /// The URI in its parts.
+    ///
+    /// # Errors
+    /// As [`Uri::parse`], where the text came from the wire unchecked.
+    pub fn view(&self) -> Result<Uri<'_>, UriError> {
+        Uri::parse(&self.0)
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for UriBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&lex::text(&self.0))
+    }
+}
+
+impl std::str::FromStr for UriBuf {
+    type Err = UriError;
+    fn from_str(s: &str) -> Result<Self, UriError> {
+        UriBuf::new(s)
+    }
+}
+
+/// `s` with its `%HH` escapes resolved; a `%` that starts none stays.
+pub fn unescape(s: &[u8]) -> Cow<'_, [u8]> {
+    if !s.contains(&b'%') {
+        return Cow::Borrowed(s);
+    }
+    let mut out = Vec::with_capacity(s.len());
+    let mut rest = s;
+    while let Some((b, tail)) = take_octet(rest) {
+        out.push(b.value);
+        rest = tail;
+    }
+    Cow::Owned(out)
+}
+
+/// One octet of a URI component and whether it was written as `%HH`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Octet {
+    pub(crate) value: u8,
+    pub(crate) escaped: bool,
+}
+
+/// Takes one octet off the front, an escape being one octet.
+pub(crate) fn take_octet(s: &[u8]) -> Option<(Octet, &[u8])> {
+    let hex = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    if let [b'%', high, low, rest @ ..] = s
+        && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+    {
+        return Some((Octet { value: (high << 4) | low, escaped: true }, rest));
+    }
+    let (&value, rest) = s.split_first()?;
+    Some((Octet { value, escaped: false }, rest))
+}
+
+/// Writes a user part, escaping what RFC 3261 section 25.1 does not allow in it.
+pub fn escape_user(user: &[u8], out: &mut Vec<u8>) {
+    escape(user, out, |b| {
+        is_unreserved(b) || matches!(b, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/')
+    });
+}
+
+/// Writes the name or the value of a URI parameter, escaping what RFC 3261 section 25.1 does not allow in it.
+pub fn escape_param(text: &[u8], out: &mut Vec<u8>) {
+    escape(text, out, |b| is_unreserved(b) || matches!(b, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$'));
+}
+
+fn escape(s: &[u8], out: &mut Vec<u8>, allowed: impl Fn(u8) -> bool) {
+    for &b in s {
+        if allowed(b) {
+            out.push(b);
+        } else {
+            let digit = |n: u8| if n < 10 { b'0' + n } else { b'A' + n - 10 };
+            out.extend_from_slice(&[b'%', digit(b >> 4), digit(b & 15)]);
+        }
+    }
+}
+
+fn is_unreserved(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
+}
