@@ -1,0 +1,42 @@
+//! One task per file; the short ones are here.
+
+pub mod fuzz;
+pub mod interop;
+pub mod test;
+
+use crate::packages;
+use crate::run::cargo;
+use crate::steps::Steps;
+
+/// Installs what the tests need.
+pub fn setup() -> Steps {
+    let mut steps = Steps::new();
+    steps.step("set-up", "peers and judges", packages::ensure);
+    steps
+}
+
+/// Random calls over random lines, on a virtual clock, for so long by the real one.
+pub fn soak(seconds: u64, seed: Option<u64>) -> Steps {
+    let mut steps = Steps::new();
+    steps.step("soak", "random calls over random lines on a virtual clock", || {
+        let args = ["test", "--release", "-p", "visavis-sim", "--test", "soak", "--", "--ignored"];
+        let mut run = cargo(&[&args[..], &["--nocapture"]].concat());
+        run = run.env("VISAVIS_SOAK_SECONDS", &seconds.to_string());
+        if let Some(seed) = seed {
+            run = run.env("VISAVIS_SOAK_SEED", &seed.to_string());
+        }
+        run.show()
+    });
+    steps
+}
+
+/// Benchmarks.
+pub fn bench(filter: Option<&str>) -> Steps {
+    let mut steps = Steps::new();
+    steps.step("bench", "what it costs", || {
+        let mut args = vec!["bench", "--workspace", "--benches"];
+        args.extend(filter.map(|filter| ["--", filter]).into_iter().flatten());
+        cargo(&args).show()
+    });
+    steps
+}

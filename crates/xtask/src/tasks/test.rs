@@ -1,0 +1,36 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use crate::packages;
+use crate::run::{cargo, install};
+use crate::steps::{Failure, Note, Steps};
+
+/// Runs all checks, the quick ones first.
+pub fn run() -> Steps {
+    let mut steps = Steps::new();
+    steps.step("set-up", "peers and judges", packages::ensure);
+    steps.step("format", "rustfmt has nothing to change", || cargo(&["fmt", "--all", "--check"]).show());
+    steps.step("clippy", "no warning in any target", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).show()
+    });
+    steps.step("docs", "no warning, no broken link", || {
+        let args = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+        cargo(&args).env("RUSTDOCFLAGS", "-D warnings").show()
+    });
+    steps.step("licences", "every dependency's licence and source is on the list", licences);
+    steps.step("tests", "everything that needs no peer to call", || {
+        cargo(&["test", "--workspace", "--no-fail-fast"]).show()
+    });
+    steps
+}
+
+/// Checks deny.toml. Where the database of advisories cannot be had, that one check is left out, and says so.
+fn licences() -> Result<Note, Failure> {
+    install("deny", "^0.20")?;
+    cargo(&["deny", "--workspace", "check", "licenses", "bans", "sources"]).show()?;
+    let fetched = cargo(&["deny", "fetch", "db"]).works();
+    if !fetched {
+        println!("    advisories: not checked (the database cannot be reached from here)");
+        return Ok("advisories: not checked".into());
+    }
+    cargo(&["deny", "--workspace", "check", "advisories"]).show()
+}
