@@ -1,6 +1,7 @@
 //! Raw pictures and sound to coded frames and back; sources, sinks, the recorder and the judge.
 
 pub mod codec;
+pub mod judge;
 pub mod picture;
 pub mod sink;
 pub mod sound;

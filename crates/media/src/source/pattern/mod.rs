@@ -52,7 +52,7 @@ impl Pattern {
     /// Sides that are odd, below [`MIN_SIZE`] or above [`MAX_DIMENSION`].
     pub fn new(width: u32, height: u32) -> Result<Self, PatternSizeError> {
         let wrong = PatternSizeError { width, height };
-        if width < MIN_SIZE.0 || height < MIN_SIZE.1 || width % 2 != 0 || height % 2 != 0 {
+        if width < MIN_SIZE.0 || height < MIN_SIZE.1 || width % 2 + height % 2 > 0 {
             return Err(wrong);
         }
         let mut backdrop = Picture::new(width, height).map_err(|_| wrong)?;
