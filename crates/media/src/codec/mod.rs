@@ -6,7 +6,13 @@
 
 mod conceal;
 pub mod g711;
+pub mod h264;
+pub mod h264_decoder;
+pub mod h264_encoder;
+mod openh264;
 
+use self::h264_decoder::{DEFAULT_MAX_MACROBLOCKS, H264Decoder};
+use self::h264_encoder::{H264Encoder, H264Settings};
 use crate::picture::Picture;
 use crate::sound::Pcm;
 use visavis_proto::frame::{AudioFormat, Codec, EncodedFrame, MediaKind, ReceivedFrame, VideoFormat};
@@ -220,9 +226,11 @@ pub fn open_video_encoder(
     bits_per_second: u32,
     frames_per_second: f32,
 ) -> Result<Box<dyn VideoEncoder>, CodecError> {
-    let _ = (bits_per_second, frames_per_second);
     match format.codec {
-        codec @ Codec::H264 => Err(CodecError::NotBuilt { codec, feature: "default" }),
+        Codec::H264 => {
+            let settings = H264Settings::new(format, bits_per_second, frames_per_second);
+            Ok(Box::new(H264Encoder::new(format, settings)?))
+        }
         codec => Err(wrong_kind(codec, MediaKind::Video)),
     }
 }
@@ -233,7 +241,7 @@ pub fn open_video_encoder(
 /// [`CodecError::Format`] or [`CodecError::Library`].
 pub fn open_video_decoder(codec: Codec) -> Result<Box<dyn VideoDecoder>, CodecError> {
     match codec {
-        Codec::H264 => Err(CodecError::NotBuilt { codec, feature: "default" }),
+        Codec::H264 => Ok(Box::new(H264Decoder::new(DEFAULT_MAX_MACROBLOCKS)?)),
         codec => Err(wrong_kind(codec, MediaKind::Video)),
     }
 }
