@@ -1,0 +1,243 @@
+//! Answering an offer (RFC 3264 section 6), and reading the answer to ours (section 7).
+
+use super::capabilities::Capabilities;
+use super::dialect::softphone;
+use super::error::NegotiationError;
+use super::exchange::{Agreed, LocalMedia, LocalStream, OfferAnswer, Pending, intersect};
+use super::format::Format;
+use super::matching::{self, Pairing};
+use super::negotiate::{
+    Agreement, Destination, Feedback, Negotiated, NegotiatedSection, apply_session_bounds, kind_of,
+};
+use super::offer::{Terms, section_text, supported_feedback};
+use super::session::{MediaDescription, SessionDescription};
+use crate::frame::MediaKind;
+use crate::io::Direction;
+
+impl OfferAnswer {
+    /// Answers an offer. Sections of unknown media or transports, of media that are not wanted and of a second
+    /// section of a medium are refused with port 0; the rest keeps the offer's payload types.
+    ///
+    /// # Errors
+    /// [`NegotiationError::NothingInCommon`] (488) where every section that the offer wanted would be refused, and
+    /// [`NegotiationError::OfferPending`] (491). The session then stays as it was.
+    pub fn answer(
+        &mut self,
+        offer: &SessionDescription,
+        media: &LocalMedia<'_>,
+    ) -> Result<(SessionDescription, Negotiated), NegotiationError> {
+        self.check_no_pending()?;
+        let mut accepted: Vec<MediaKind> = Vec::new();
+        let mut plans = Vec::with_capacity(offer.media.len());
+        for section in &offer.media {
+            let plan = plan_section(offer, section, media, &accepted);
+            if let Ok(plan) = &plan {
+                accepted.push(plan.kind);
+            }
+            plans.push(plan);
+        }
+        let wanted = offer.media.iter().any(|section| section.port != 0);
+        if wanted && accepted.is_empty() {
+            let reasons = offer
+                .media
+                .iter()
+                .zip(&plans)
+                .filter(|(section, _)| section.port != 0)
+                .filter_map(|(_, plan)| plan.as_ref().err().cloned())
+                .collect();
+            return Err(NegotiationError::NothingInCommon { reasons });
+        }
+        self.reserve(offer);
+        let session_address = media.stream(accepted.first().copied().unwrap_or(MediaKind::Audio)).rtp.ip();
+        let mut written = Vec::with_capacity(plans.len());
+        let mut sections = Vec::with_capacity(plans.len());
+        for (section, plan) in offer.media.iter().zip(plans) {
+            match plan {
+                Err(reason) => {
+                    written.push(softphone::refused(section));
+                    sections.push(NegotiatedSection::refused(section, reason));
+                }
+                Ok(plan) => {
+                    plan.formats.iter().for_each(|format| self.assign(plan.kind, format));
+                    written.push(section_text(
+                        media,
+                        plan.kind,
+                        &plan.formats,
+                        Terms {
+                            transport: &section.transport,
+                            session_address,
+                            direction: plan.direction,
+                            rtcp_mux: plan.rtcp_mux,
+                            feedback: plan.feedback,
+                        },
+                    ));
+                    sections.push(plan.into_section(section, media.capabilities, media.stream_of(section)));
+                }
+            }
+        }
+        apply_session_bounds(&mut sections, offer);
+        // The time of a session is not negotiated (RFC 3264 section 6).
+        let time = offer.time().unwrap_or("0 0").to_owned();
+        let answer = self.seal(&time, written, session_address);
+        self.agreed = Some(Agreed { local: answer.clone(), remote: offer.clone() });
+        Ok((answer, Negotiated { sections }))
+    }
+
+    /// Takes the answer to the pending offer. Sections that the answer lacks count as refused.
+    ///
+    /// # Errors
+    /// [`NegotiationError::NothingInCommon`] where every offered section is refused or cannot be used,
+    /// [`NegotiationError::TooManySections`], and [`NegotiationError::NoPendingOffer`]. The session then stays as it
+    /// was; the offer is no longer pending.
+    pub fn apply_answer(&mut self, answer: &SessionDescription) -> Result<Negotiated, NegotiationError> {
+        let Pending { description: offer, capabilities, audio, video } =
+            self.pending.take().ok_or(NegotiationError::NoPendingOffer)?;
+        let (offered, answered) = (offer.media.len(), answer.media.len());
+        if answered > offered {
+            return Err(NegotiationError::TooManySections { answered, offered });
+        }
+        let mut reasons = Vec::new();
+        let mut sections = Vec::with_capacity(offered);
+        for (index, ours) in offer.media.iter().enumerate() {
+            let local = if kind_of(ours) == Some(MediaKind::Video) { video } else { audio };
+            let outcome = read_section(&offer, ours, answer, answer.media.get(index), &capabilities, local);
+            sections.push(outcome.unwrap_or_else(|reason| {
+                if ours.port != 0 {
+                    reasons.push(reason.clone());
+                }
+                NegotiatedSection::refused(ours, reason)
+            }));
+        }
+        if !reasons.is_empty() && !sections.iter().any(NegotiatedSection::is_active) {
+            return Err(NegotiationError::NothingInCommon { reasons });
+        }
+        self.reserve(answer);
+        apply_session_bounds(&mut sections, answer);
+        self.agreed = Some(Agreed { local: offer, remote: answer.clone() });
+        Ok(Negotiated { sections })
+    }
+}
+
+/// A section of an offer that will be accepted.
+struct Plan {
+    kind: MediaKind,
+    formats: Vec<Format>,
+    pairing: Pairing,
+    destination: Destination,
+    direction: Direction,
+    rtcp_mux: bool,
+    feedback: Feedback,
+}
+
+impl Plan {
+    fn into_section(
+        self,
+        remote: &MediaDescription,
+        capabilities: &Capabilities,
+        local: LocalStream,
+    ) -> NegotiatedSection {
+        Agreement {
+            kind: self.kind,
+            pairing: self.pairing,
+            destination: self.destination,
+            direction: self.direction,
+            local,
+            rtcp_mux: self.rtcp_mux,
+            feedback: self.feedback,
+            remote,
+            capabilities,
+        }
+        .into_section()
+    }
+}
+
+/// How to answer one section, or why to refuse it.
+fn plan_section(
+    offer: &SessionDescription,
+    section: &MediaDescription,
+    media: &LocalMedia<'_>,
+    accepted: &[MediaKind],
+) -> Result<Plan, String> {
+    if section.port == 0 {
+        return Err("not in use (port 0)".to_owned());
+    }
+    let kind = kind_of(section).ok_or_else(|| format!("media type {:?} is not supported", section.media))?;
+    check_transport(section)?;
+    if accepted.contains(&kind) {
+        return Err(format!("a second {} section is not supported", kind.as_str()));
+    }
+    if !media.wants(kind) {
+        return Err(format!("{} is not wanted", kind.as_str()));
+    }
+    let rtcp_mux = section.attributes("rtcp-mux").next().is_some();
+    let local = media.stream(kind);
+    let destination = Destination::read(offer, section, local.rtp.ip(), rtcp_mux)
+        .map_err(|reason| format!("{}: {reason}", kind.as_str()))?;
+    let (formats, pairing) = matching::answer(section, kind, media.capabilities)?;
+    let offered = peer_direction(offer, section, &destination);
+    let direction = intersect(media.wanted_direction(kind), offered.reversed());
+    let feedback =
+        softphone::feedback(section, &pairing.send).and(supported_feedback(media.capabilities, kind));
+    Ok(Plan { kind, formats, pairing, destination, direction, rtcp_mux, feedback })
+}
+
+/// What comes of one section that this side offered, or why nothing does.
+fn read_section(
+    offer: &SessionDescription,
+    ours: &MediaDescription,
+    answer: &SessionDescription,
+    theirs: Option<&MediaDescription>,
+    capabilities: &Capabilities,
+    local: LocalStream,
+) -> Result<NegotiatedSection, String> {
+    let name = &ours.media;
+    let (Some(kind), true) = (kind_of(ours), ours.port != 0) else {
+        return Err("not in use (port 0)".to_owned());
+    };
+    let theirs = theirs.ok_or_else(|| format!("the answer has no section for {name}"))?;
+    if theirs.media != *name {
+        return Err(format!("the answer to {name} is a section of {}", theirs.media));
+    }
+    if theirs.port == 0 {
+        return Err(format!("the peer refused {name}"));
+    }
+    check_transport(theirs)?;
+    let rtcp_mux = [ours, theirs].iter().all(|section| section.attributes("rtcp-mux").next().is_some());
+    let destination = Destination::read(answer, theirs, local.rtp.ip(), rtcp_mux)
+        .map_err(|reason| format!("{name}: {reason}"))?;
+    let pairing = matching::accept(ours, theirs)?;
+    let answered = peer_direction(answer, theirs, &destination);
+    let direction = intersect(offer.section_direction(ours), answered.reversed());
+    let feedback = softphone::feedback(theirs, &pairing.send).and(supported_feedback(capabilities, kind));
+    let agreement = Agreement {
+        kind,
+        pairing,
+        destination,
+        direction,
+        local,
+        rtcp_mux,
+        feedback,
+        remote: theirs,
+        capabilities,
+    };
+    Ok(agreement.into_section())
+}
+
+fn check_transport(section: &MediaDescription) -> Result<(), String> {
+    let known = softphone::TRANSPORTS.iter().any(|known| known.eq_ignore_ascii_case(&section.transport));
+    if known {
+        Ok(())
+    } else {
+        Err(format!("{}: transport {} is not supported", section.media, section.transport))
+    }
+}
+
+/// The direction that the peer wants, seen from the peer.
+fn peer_direction(
+    description: &SessionDescription,
+    section: &MediaDescription,
+    destination: &Destination,
+) -> Direction {
+    let direction = description.section_direction(section);
+    if destination.is_held() { intersect(direction, Direction::SendOnly) } else { direction }
+}
