@@ -19,7 +19,7 @@ pub enum State {
 
 /// What a new transaction does, besides passing the request to the TU: it starts in [`State::Trying`].
 pub const ENTER: (State, &[Action]) =
-    (State::Trying, &[Action::Start(Timer::Trying), Action::Start(Timer::Unanswered)]);
+    (State::Trying, &[Action::Start(Timer::LateTrying), Action::Start(Timer::Unanswered)]);
 
 /// One cell of the table; an input that a state has no use for changes nothing.
 pub fn step(state: State, input: ServerInput) -> (State, &'static [Action]) {
@@ -27,12 +27,12 @@ pub fn step(state: State, input: ServerInput) -> (State, &'static [Action]) {
     use ServerInput::{Failure, Fired, Provisional, Request, Success, TransportError};
     use State::{Completed, Proceeding, Terminated, Trying};
     match (state, input) {
-        (Trying, Fired(Timer::Trying)) => (Proceeding, &[SendTrying]),
-        (Trying, Provisional) => (Proceeding, &[Stop(Timer::Trying), Send]),
+        (Trying, Fired(Timer::LateTrying)) => (Proceeding, &[SendTrying]),
+        (Trying, Provisional) => (Proceeding, &[Stop(Timer::LateTrying), Send]),
         (Proceeding, Provisional | Request) => (Proceeding, &[Send]),
 
         (Trying | Proceeding, Success | Failure) => {
-            (Completed, &[Stop(Timer::Trying), Send, Start(Timer::J)])
+            (Completed, &[Stop(Timer::LateTrying), Send, Start(Timer::J)])
         }
         // RFC 4320 section 4.2: a response would come too late, so there is none.
         (Trying | Proceeding, Fired(Timer::Unanswered)) => (Terminated, &[Timeout]),
@@ -59,15 +59,15 @@ mod tests {
         use ServerInput as I;
         use State as S;
         Some(match (state, input) {
-            (S::Trying, I::Provisional) => (S::Proceeding, "Stop(Trying) Send"),
-            (S::Trying, I::Success) => (S::Completed, "Stop(Trying) Send Start(J)"),
-            (S::Trying, I::Failure) => (S::Completed, "Stop(Trying) Send Start(J)"),
-            (S::Trying, I::Fired(Timer::Trying)) => (S::Proceeding, "SendTrying"),
+            (S::Trying, I::Provisional) => (S::Proceeding, "Stop(LateTrying) Send"),
+            (S::Trying, I::Success) => (S::Completed, "Stop(LateTrying) Send Start(J)"),
+            (S::Trying, I::Failure) => (S::Completed, "Stop(LateTrying) Send Start(J)"),
+            (S::Trying, I::Fired(Timer::LateTrying)) => (S::Proceeding, "SendTrying"),
             (S::Trying, I::Fired(Timer::Unanswered)) => (S::Terminated, "Timeout"),
             (S::Proceeding, I::Request) => (S::Proceeding, "Send"),
             (S::Proceeding, I::Provisional) => (S::Proceeding, "Send"),
-            (S::Proceeding, I::Success) => (S::Completed, "Stop(Trying) Send Start(J)"),
-            (S::Proceeding, I::Failure) => (S::Completed, "Stop(Trying) Send Start(J)"),
+            (S::Proceeding, I::Success) => (S::Completed, "Stop(LateTrying) Send Start(J)"),
+            (S::Proceeding, I::Failure) => (S::Completed, "Stop(LateTrying) Send Start(J)"),
             (S::Proceeding, I::TransportError) => (S::Proceeding, "TransportError"),
             (S::Proceeding, I::Fired(Timer::Unanswered)) => (S::Terminated, "Timeout"),
             (S::Completed, I::Request) => (S::Completed, "Send"),
@@ -93,7 +93,7 @@ mod tests {
     fn it_starts_with_the_timers_that_send_100_and_give_up() {
         let (state, actions) = ENTER;
         assert_eq!(state, State::Trying);
-        assert_eq!(actions, [Action::Start(Timer::Trying), Action::Start(Timer::Unanswered)]);
+        assert_eq!(actions, [Action::Start(Timer::LateTrying), Action::Start(Timer::Unanswered)]);
     }
 
     #[test]

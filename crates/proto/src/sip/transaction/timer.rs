@@ -37,9 +37,12 @@ pub enum Timer {
     L,
     /// Wait for further 2xx responses, of this branch or another of a fork: 64*T1 (RFC 6026 section 7.2).
     M,
-    /// The TU has not answered yet, so the transaction sends 100 (Trying): INVITE after 200 ms (RFC 3261
-    /// section 17.2.1), other requests once the client's timer E has reached T2 (RFC 4320 section 4.1).
+    /// The TU has not answered an INVITE yet, so the transaction sends 100 (Trying): 200 ms (RFC 3261 section
+    /// 17.2.1).
     Trying,
+    /// The same for any other request: once the client's timer E is set to T2, 3.5 s by default (RFC 4320
+    /// section 4.1).
+    LateTrying,
     /// The TU never answered a request other than INVITE; the client has given up by now, and a 408 must not
     /// be sent: 64*T1 (RFC 4320 section 4.2).
     Unanswered,
@@ -58,7 +61,7 @@ pub enum Slot {
 
 impl Timer {
     /// Every timer, for tests that visit each cell of a state table.
-    pub const ALL: [Timer; 15] = [
+    pub const ALL: [Timer; 16] = [
         Timer::A,
         Timer::B,
         Timer::D,
@@ -72,6 +75,7 @@ impl Timer {
         Timer::L,
         Timer::M,
         Timer::Trying,
+        Timer::LateTrying,
         Timer::Unanswered,
         Timer::Cancelled,
     ];
@@ -79,7 +83,7 @@ impl Timer {
     /// The slot that this timer runs in.
     pub const fn slot(self) -> Slot {
         match self {
-            Timer::A | Timer::E | Timer::G | Timer::Trying => Slot::Resend,
+            Timer::A | Timer::E | Timer::G | Timer::Trying | Timer::LateTrying => Slot::Resend,
             _ => Slot::End,
         }
     }
@@ -121,8 +125,6 @@ impl Timers {
     }
 
     /// How long `timer` runs when it is first started; `None` where the transport makes it needless.
-    ///
-    /// [`Timer::Trying`] is the INVITE's; a non-INVITE server starts it with [`Timers::non_invite_trying`].
     pub fn initial(&self, timer: Timer, reliable: bool) -> Option<Duration> {
         let lingering = |d| Some(if reliable { Duration::ZERO } else { d });
         match timer {
@@ -134,6 +136,7 @@ impl Timers {
             Timer::I | Timer::K => lingering(self.t4),
             Timer::J => lingering(self.t1_64()),
             Timer::Trying => Some(self.trying),
+            Timer::LateTrying => Some(self.late_trying()),
         }
     }
 
@@ -144,11 +147,10 @@ impl Timers {
         if timer == Timer::A { doubled } else { doubled.min(self.t2) }
     }
 
-    /// When a server answers a non-INVITE request with 100: when the client's timer E is first set to T2
-    /// (RFC 4320 section 4.1), 3.5 s by default.
-    pub fn non_invite_trying(&self) -> Duration {
+    /// How long it takes a client until its timer E is set to T2.
+    fn late_trying(&self) -> Duration {
         let (mut elapsed, mut interval) = (Duration::ZERO, self.t1);
-        // A T1 of zero would never reach T2; 64 doublings are more than a Duration can hold.
+        // A T1 of zero never reaches T2, and 64 doublings are more than a Duration can hold.
         for _ in 0..64 {
             if interval >= self.t2 {
                 break;
@@ -176,6 +178,7 @@ mod tests {
                 Timer::D | Timer::J => (secs(32), secs(0)),
                 Timer::I | Timer::K => (secs(5), secs(0)),
                 Timer::Trying => (Some(Duration::from_millis(200)), Some(Duration::from_millis(200))),
+                Timer::LateTrying => (Some(Duration::from_millis(3500)), Some(Duration::from_millis(3500))),
             };
             assert_eq!(t.initial(timer, false), unreliable, "{timer:?} on UDP");
             assert_eq!(t.initial(timer, true), reliable, "{timer:?} on TCP");
@@ -192,9 +195,8 @@ mod tests {
     }
 
     #[test]
-    fn a_non_invite_100_waits_until_timer_e_reaches_t2() {
-        assert_eq!(Timers::default().non_invite_trying(), Duration::from_millis(3500));
+    fn a_t1_of_zero_makes_no_endless_loop() {
         let stopped = Timers { t1: Duration::ZERO, ..Timers::default() };
-        assert_eq!(stopped.non_invite_trying(), Duration::ZERO);
+        assert_eq!(stopped.initial(Timer::LateTrying, false), Some(Duration::ZERO));
     }
 }
