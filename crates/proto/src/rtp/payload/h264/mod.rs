@@ -3,6 +3,7 @@
 mod depacketize;
 mod nal;
 mod packetize;
+mod parameter_sets;
 
 pub use depacketize::H264Depacketizer;
 pub use nal::{NalUnits, nal_type};

@@ -43,16 +43,23 @@ pub(super) const START_CODE: [u8; 4] = [0, 0, 0, 1];
 #[derive(Debug)]
 pub struct NalUnits<'a> {
     stream: &'a Bytes,
+    /// Where the further start codes are.
+    codes: memmem::FindIter<'a, 'static>,
     /// Where the next NAL unit begins, behind its start code.
     next: Option<usize>,
 }
 
+/// The start code prefix: three octets, the zero octet that may go before it aside.
+const PREFIX: &[u8] = &[0, 0, 1];
+
 impl<'a> NalUnits<'a> {
     /// Reads a byte stream; `None` where it does not begin with a start code.
     pub fn new(stream: &'a Bytes) -> Option<Self> {
-        let first = memmem::find(stream, &[0, 0, 1])?;
+        let mut codes = memmem::find_iter(stream, PREFIX);
+        let first = codes.next()?;
         let leading = stream.get(..first)?;
-        leading.iter().all(|&b| b == 0).then_some(NalUnits { stream, next: Some(first + 3) })
+        let next = Some(first + PREFIX.len());
+        leading.iter().all(|&octet| octet == 0).then_some(NalUnits { stream, codes, next })
     }
 }
 
@@ -62,14 +69,41 @@ impl Iterator for NalUnits<'_> {
     fn next(&mut self) -> Option<Bytes> {
         loop {
             let begin = self.next?;
-            let rest = self.stream.get(begin..)?;
-            let found = memmem::find(rest, &[0, 0, 1]);
-            self.next = found.map(|at| begin + at + 3);
-            let nal = rest.get(..found.unwrap_or(rest.len()))?;
-            let end = nal.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
-            if end > 0 {
-                return Some(self.stream.slice(begin..begin + end));
+            let code = self.codes.next();
+            self.next = code.map(|at| at + PREFIX.len());
+            let nal = self.stream.get(begin..code.unwrap_or(self.stream.len()))?;
+            // A NAL unit never ends in a zero octet (clause 7.4.1): such octets are padding.
+            if let Some(last) = nal.iter().rposition(|&octet| octet != 0) {
+                return Some(self.stream.slice(begin..=begin + last));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nals(stream: &'static [u8]) -> Option<Vec<Vec<u8>>> {
+        Some(NalUnits::new(&Bytes::from_static(stream))?.map(|nal| nal.to_vec()).collect())
+    }
+
+    #[test]
+    fn start_codes_of_three_and_four_octets_and_padding_are_left_out() {
+        let stream = b"\0\0\0\0\x01\x67\x42\0\0\x01\x68\xce\0\0\0\0\0\x01\x65\0\0\x03\x01\x80\0\0";
+        let expected: [&[u8]; 3] = [b"\x67\x42", b"\x68\xce", b"\x65\0\0\x03\x01\x80"];
+        assert_eq!(nals(stream).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_stream_without_a_leading_start_code_is_not_annex_b() {
+        assert_eq!(nals(b""), None);
+        assert_eq!(nals(b"\x65\x88"), None);
+        assert_eq!(nals(b"\x65\x88\0\0\x01\x41"), None);
+    }
+
+    #[test]
+    fn start_codes_with_nothing_between_them_make_no_nal_units() {
+        assert_eq!(nals(b"\0\0\x01\0\0\x01\0\0\0\x01").unwrap(), Vec::<Vec<u8>>::new());
     }
 }
