@@ -4,298 +4,183 @@
 //! Several sessions share one transport (RFC 5761, RFC 8860): each is asked whether a packet
 //! [is for it](Session::is_for).
 
+mod config;
+mod event;
+mod interval;
+mod receive;
+mod remote;
+mod rtcp_in;
+mod rtcp_out;
+mod sender;
+#[cfg(test)]
+mod tests;
+
+pub use config::{PayloadType, RtcpConfig, SessionConfig};
+pub use event::{ClockMapping, Delivery, Dropped, KeyframeMethod, RemoteReport, RtcpEvent};
+
 use crate::io::SectionStats;
+use crate::rtp::RtpPacket;
 use crate::rtp::rtcp::Compound;
-use crate::rtp::{MediaPacket, RtpPacket};
 use crate::time::Time;
 use bytes::Bytes;
-use rand_core::RngCore;
+use interval::{Interval, Members};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use receive::Conflict;
+use remote::Remotes;
+use rtcp_out::{PendingRequest, Phase};
+use sender::Sender;
 use std::net::SocketAddr;
 use std::time::Duration;
-use thiserror::Error;
 
-/// A payload type that the peer may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PayloadType {
-    /// Its number, 0 to 127.
-    pub number: u8,
-    /// Its RTP clock, Hz; 0 is taken as 8000.
-    pub clock_rate: u32,
+/// A report or a receiver report with one block, and a CNAME: the probable size of the first RTCP packet.
+const FIRST_RTCP_SIZE: usize = 80;
+
+/// What a session has counted besides [`SectionStats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionCounters {
+    /// Datagrams that are no RTP packet.
+    pub malformed: u64,
+    /// RTP packets of a payload type that was not agreed.
+    pub payload_type: u64,
+    /// RTP packets of sources that had not proved themselves, held back for nothing.
+    pub probation: u64,
+    /// RTP packets of sources that others have followed.
+    pub superseded: u64,
+    /// Times that our SSRC collided.
+    pub collisions: u64,
+    /// Packets of our own that came back to us.
+    pub looped: u64,
+    /// RTCP packets received.
+    pub rtcp_received: u64,
+    /// RTCP packets sent.
+    pub rtcp_sent: u64,
+    /// RTCP packets dropped because they do not begin with a report.
+    pub rtcp_refused: u64,
+    /// Parts of RTCP packets with a broken body.
+    pub rtcp_malformed: u64,
+    /// Parts of RTCP packets of a kind that is not read, or about someone else.
+    pub rtcp_ignored: u64,
+    /// Packets that the peer asked for again.
+    pub nacked: u64,
+    /// Requests for a key frame from the peer, repetitions not counted.
+    pub keyframe_requests: u64,
+    /// FIRs that repeated an earlier one.
+    pub fir_repeated: u64,
+    /// Requests for a key frame sent to the peer.
+    pub keyframes_asked: u64,
 }
 
-/// How often RTCP is sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RtcpConfig {
-    /// The bandwidth of the session's media, bits a second both ways, of which RTCP takes 5 %
-    /// (RFC 3550 section 6.2).
-    pub session_bandwidth: u32,
-    /// Lower the minimum interval of 5 s to 360 s divided by the session bandwidth in kbit/s, where that is
-    /// less (RFC 3550 section 6.2).
-    pub reduced_minimum: bool,
-    /// Take packets that do not begin with a report (RFC 5506 section 3.4.1).
-    pub accept_reduced_size: bool,
-    /// Send feedback without a report before it, where the peer agreed (`a=rtcp-rsize`).
-    pub send_reduced_size: bool,
-    /// The shortest time between two requests for a key frame that this side sends.
-    pub keyframe_interval: Duration,
-}
-
-impl Default for RtcpConfig {
-    fn default() -> Self {
-        RtcpConfig {
-            session_bandwidth: 1_000_000,
-            reduced_minimum: true,
-            accept_reduced_size: true,
-            send_reduced_size: false,
-            keyframe_interval: Duration::from_millis(250),
+impl SessionCounters {
+    fn count(&mut self, dropped: &Dropped) {
+        match dropped {
+            Dropped::Malformed(_) => self.malformed += 1,
+            Dropped::PayloadType { .. } => self.payload_type += 1,
+            Dropped::Probation { .. } => self.probation += 1,
+            Dropped::Superseded { .. } => self.superseded += 1,
+            Dropped::Collision { .. } => self.collisions += 1,
+            Dropped::Loop { .. } => self.looped += 1,
+            // The source counts these.
+            Dropped::SequenceJump { .. } | Dropped::Duplicate { .. } => {}
         }
     }
-}
-
-/// What a session is made from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SessionConfig {
-    /// The SSRC to send with.
-    pub ssrc: u32,
-    /// The canonical name (RFC 3550 section 6.5.1; RFC 7022 on how to make one), at most 255 octets: the same
-    /// for all sections of a call.
-    pub cname: String,
-    /// The RTP clock of what is sent, Hz; 0 is taken as 8000.
-    pub clock_rate: u32,
-    /// The first sequence number.
-    pub first_seq: u16,
-    /// The RTP timestamp of the first frame sent.
-    pub first_timestamp: u32,
-    /// The payload types that may arrive; others are dropped (RFC 3550 appendix A.1).
-    pub payload_types: Vec<PayloadType>,
-    /// How often RTCP is sent.
-    pub rtcp: RtcpConfig,
-    /// The most remote sources tracked, [`Limits::ssrcs`](crate::limits::Limits::ssrcs); at least 1.
-    pub max_sources: usize,
-}
-
-impl SessionConfig {
-    /// A configuration with random sequence number and timestamp (RFC 3550 section 5.1). The sequence
-    /// number is below 2^15, so that it cannot wrap while the first packets may be lost
-    /// (RFC 3711 section 3.3.1).
-    pub fn new(ssrc: u32, cname: String, clock_rate: u32, rng: &mut impl RngCore) -> Self {
-        SessionConfig {
-            ssrc,
-            cname,
-            clock_rate,
-            first_seq: (rng.next_u32() & 0x7fff) as u16,
-            first_timestamp: rng.next_u32(),
-            payload_types: Vec::new(),
-            rtcp: RtcpConfig::default(),
-            max_sources: 16,
-        }
-    }
-}
-
-/// Why a received RTP packet was not passed on. Each is counted in [`SessionStats`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Dropped {
-    /// The octets are no RTP packet.
-    #[error(transparent)]
-    Malformed(#[from] crate::rtp::packet::RtpError),
-    /// The payload type is not one that was agreed.
-    #[error("payload type {payload_type} from SSRC {ssrc:#010x} was not agreed")]
-    PayloadType {
-        /// The SSRC.
-        ssrc: u32,
-        /// The payload type.
-        payload_type: u8,
-    },
-    /// The source has yet to show two packets in sequence, and another one is playing. The packet is kept
-    /// and comes with the one that validates the source (RFC 3550 appendix A.1).
-    #[error("SSRC {ssrc:#010x} is on probation at seq {seq}")]
-    Probation {
-        /// The SSRC.
-        ssrc: u32,
-        /// The sequence number.
-        seq: u16,
-    },
-    /// The sequence number is too far from the last one; the next in sequence restarts the stream and
-    /// brings this one with it.
-    #[error("SSRC {ssrc:#010x} jumped to seq {seq}")]
-    SequenceJump {
-        /// The SSRC.
-        ssrc: u32,
-        /// The sequence number.
-        seq: u16,
-    },
-    /// The packet arrived before.
-    #[error("seq {seq} of SSRC {ssrc:#010x} arrived twice")]
-    Duplicate {
-        /// The SSRC.
-        ssrc: u32,
-        /// The sequence number.
-        seq: u16,
-    },
-    /// Another source of this section has taken over.
-    #[error("SSRC {ssrc:#010x} is no longer the one that plays")]
-    Superseded {
-        /// The SSRC.
-        ssrc: u32,
-    },
-    /// The packet carries our own SSRC: a collision. We have a new one now, and say BYE with the old one
-    /// (RFC 3550 section 8.2). The caller signals the new one where it signals any.
-    #[error("SSRC {old:#010x} collided; it is {new:#010x} from now on")]
-    Collision {
-        /// The SSRC that collided.
-        old: u32,
-        /// The SSRC from now on.
-        new: u32,
-    },
-    /// The packet carries our own SSRC again, from where a collision came before: our packets come back to
-    /// us (RFC 3550 section 8.2).
-    #[error("our own packets with SSRC {ssrc:#010x} come back to us")]
-    Loop {
-        /// The SSRC.
-        ssrc: u32,
-    },
-}
-
-/// The packets that one datagram brought: one, after those that had been held back until it validated their
-/// source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Held back before, in the order of arrival.
-    pub held: Option<MediaPacket>,
-    /// The packet that the datagram carried.
-    pub packet: MediaPacket,
-}
-
-impl IntoIterator for Delivery {
-    type Item = MediaPacket;
-    type IntoIter = std::iter::Chain<std::option::IntoIter<MediaPacket>, std::iter::Once<MediaPacket>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.held.into_iter().chain(std::iter::once(self.packet))
-    }
-}
-
-/// How a key frame is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyframeMethod {
-    /// Picture Loss Indication, RFC 4585 section 6.3.1.
-    Pli,
-    /// Full Intra Request, RFC 5104 section 4.3.1.
-    Fir,
-}
-
-/// What RTCP told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RtcpEvent {
-    /// The peer wants a picture that a decoder can start from. A FIR that repeats an earlier one's sequence
-    /// number gives no second event (RFC 5104 section 4.3.1.1).
-    KeyframeRequest {
-        /// Who asks.
-        from: u32,
-        /// How it asked.
-        method: KeyframeMethod,
-    },
-    /// The peer misses packets of ours (RFC 4585 section 6.2.1).
-    Nack {
-        /// Who misses them.
-        from: u32,
-        /// Their sequence numbers, at most 17 for each of the packet's entries.
-        lost: Vec<u16>,
-    },
-    /// What the peer hears of us.
-    Report(RemoteReport),
-    /// Which RTP timestamp belongs to which wall-clock time of the sender (RFC 3550 section 6.4.1).
-    ClockMapping(ClockMapping),
-    /// A source is gone (RFC 3550 section 6.6).
-    Bye {
-        /// The source.
-        ssrc: u32,
-        /// The reason that it gave.
-        reason: Option<String>,
-    },
-    /// Our SSRC collided, as [`Dropped::Collision`].
-    Collision {
-        /// The SSRC that collided.
-        old: u32,
-        /// The SSRC from now on.
-        new: u32,
-    },
-}
-
-/// A report block about us, RFC 3550 section 6.4.1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RemoteReport {
-    /// Who reports.
-    pub from: u32,
-    /// The fraction of our packets lost since its last report, 0 to 1.
-    pub fraction_lost: f64,
-    /// Our packets lost since it began to listen; duplicates can make it negative.
-    pub cumulative_lost: i32,
-    /// The extended highest sequence number that it received.
-    pub highest_seq: u32,
-    /// Interarrival jitter, in our RTP clock.
-    pub jitter: Duration,
-    /// Round trip by its LSR and DLSR; `None` before it has a sender report of ours.
-    pub round_trip: Option<Duration>,
-}
-
-/// A pair of equal instants from a sender report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockMapping {
-    /// The source.
-    pub ssrc: u32,
-    /// Wall-clock time of the sender, 32.32 fixed-point seconds since 1900.
-    pub ntp: u64,
-    /// The RTP timestamp of the same instant.
-    pub rtp_timestamp: u32,
-    /// When the report arrived.
-    pub received: Time,
 }
 
 /// One media section's sender, receivers and RTCP.
 #[derive(Debug)]
 pub struct Session {
-    config: SessionConfig,
-    seq: u16,
+    cname: String,
+    payload_types: Vec<PayloadType>,
+    rtcp: RtcpConfig,
+    rng: ChaCha20Rng,
+    sender: Sender,
+    remotes: Remotes,
+    /// Of the stream passed on last; `None` before the first.
+    generation: Option<u32>,
+    conflicts: Vec<Conflict>,
+    interval: Interval,
+    /// The times of the last two reports on the timer, the later one first.
+    reports: [Option<Time>; 2],
+    /// The time of the last report, on the timer or not.
+    reported: Option<Time>,
+    request: Option<PendingRequest>,
+    last_request: Option<Time>,
+    fir_seq: u8,
+    /// SSRCs that we have given up and not said BYE for, and since when.
+    byes: Vec<(u32, Time)>,
+    phase: Phase,
+    round_trip: Option<Duration>,
+    remote_loss: Option<f64>,
+    counters: SessionCounters,
 }
 
 impl Session {
     /// A session that begins at `now`; the random numbers that it needs on its way come from a generator
     /// seeded from `rng`.
     pub fn new(now: Time, config: SessionConfig, rng: &mut impl RngCore) -> Self {
-        let _ = (now, rng.next_u32());
-        Session { seq: config.first_seq, config }
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let interval = Interval::new(now, &config.rtcp, FIRST_RTCP_SIZE, &mut rng);
+        Session {
+            sender: Sender::new(config.ssrc, config.first_seq, config.first_timestamp, config.clock_rate),
+            cname: config.cname,
+            payload_types: config.payload_types,
+            rtcp: config.rtcp,
+            rng,
+            remotes: Remotes::new(config.max_sources),
+            generation: None,
+            conflicts: Vec::new(),
+            interval,
+            reports: [None; 2],
+            reported: None,
+            request: None,
+            last_request: None,
+            fir_seq: 0,
+            byes: Vec::new(),
+            phase: Phase::Open,
+            round_trip: None,
+            remote_loss: None,
+            counters: SessionCounters::default(),
+        }
     }
 
     /// The SSRC that this side sends with now.
     pub fn ssrc(&self) -> u32 {
-        self.config.ssrc
+        self.sender.ssrc()
+    }
+
+    /// The SSRC of the source that plays.
+    pub fn remote_ssrc(&self) -> Option<u32> {
+        self.remotes.active
     }
 
     /// Replaces the payload types that may arrive, after a renegotiation.
     pub fn set_payload_types(&mut self, types: Vec<PayloadType>) {
-        self.config.payload_types = types;
+        self.payload_types = types;
     }
 
     /// Changes the RTP clock of what is sent from the next frame on; timestamps go on from where they were.
     pub fn set_clock_rate(&mut self, clock_rate: u32) {
-        self.config.clock_rate = clock_rate;
+        self.sender.set_clock_rate(clock_rate);
     }
 
     /// Names an SSRC that the peer announced (`a=ssrc`): it needs no probation.
     pub fn expect_source(&mut self, ssrc: u32) {
-        let _ = ssrc;
+        if ssrc != self.sender.ssrc() {
+            // It counts as a member once it is heard.
+            self.remotes.entry(ssrc, Time::ZERO).source.set_valid();
+        }
     }
 
     /// The RTP timestamp of the next frame to send, from its capture time and, for sound, its duration in
     /// ticks (0 for pictures).
     ///
     /// Pictures get the capture time in ticks. Sound counts on by the duration of the frame before it, so
-    /// that a capture clock that jitters does not show, until the two differ by more than 60 ms: then
-    /// the sound has a gap, and the timestamp follows the capture time.
+    /// that a capture clock that jitters does not show, until its capture time runs more than 60 ms ahead of
+    /// its samples: then the sound has a gap, and the timestamp follows the capture time.
     pub fn timestamp(&mut self, captured: Time, duration: u32) -> u32 {
-        let _ = (captured, duration);
-        self.config.first_timestamp
+        self.sender.timestamp(captured, duration)
     }
 
     /// Builds an RTP packet with the next sequence number, and counts it as sent.
@@ -307,24 +192,18 @@ impl Session {
         timestamp: u32,
         payload: &[u8],
     ) -> Bytes {
-        let _ = now;
-        let header =
-            crate::rtp::RtpHeader { marker, payload_type, seq: self.seq, timestamp, ssrc: self.config.ssrc };
-        self.seq = self.seq.wrapping_add(1);
-        let mut out = Vec::new();
-        header.with_payload(payload).write(&mut out);
-        out.into()
+        self.sender.send(now, payload_type, marker, timestamp, payload)
     }
 
     /// Whether an RTP packet belongs to this section: its SSRC is known or expected here, or ours.
     /// Where no section says so, the payload type decides: [`Session::accepts`].
     pub fn is_for(&self, packet: &RtpPacket<'_>) -> bool {
-        packet.ssrc == self.config.ssrc
+        packet.ssrc == self.sender.ssrc() || self.remotes.find(packet.ssrc).is_some()
     }
 
     /// Whether a payload type may arrive in this section.
     pub fn accepts(&self, payload_type: u8) -> bool {
-        self.config.payload_types.iter().any(|t| t.number == payload_type)
+        self.payload_types.iter().any(|t| t.number == payload_type)
     }
 
     /// Takes an RTP packet that arrived `from` there.
@@ -333,15 +212,13 @@ impl Session {
     ///
     /// [`Dropped`] says why there is nothing to pass on; it is counted.
     pub fn receive(&mut self, received: Time, from: SocketAddr, data: &[u8]) -> Result<Delivery, Dropped> {
-        let _ = (received, from);
-        Err(Dropped::Superseded { ssrc: RtpPacket::parse(data)?.ssrc })
+        self.accept(received, from, data).inspect_err(|dropped| self.counters.count(dropped))
     }
 
     /// Whether an RTCP packet concerns this section: something in it is about our SSRC, or comes from a
     /// source known here.
     pub fn is_for_rtcp(&self, compound: &Compound<'_>) -> bool {
-        let _ = compound;
-        true
+        self.concerns(compound)
     }
 
     /// Takes an RTCP packet that arrived `from` there.
@@ -351,40 +228,110 @@ impl Session {
         from: SocketAddr,
         compound: &Compound<'_>,
     ) -> Vec<RtcpEvent> {
-        let _ = (received, from, compound);
-        Vec::new()
+        self.take(received, from, compound)
     }
 
     /// Asks the source that plays for a key frame: a feedback packet goes out with the next
     /// [`Session::poll_rtcp`], at once unless the last one is less than
-    /// [`RtcpConfig::keyframe_interval`] ago.
+    /// [`RtcpConfig::keyframe_interval`] ago. Nothing happens where no source plays.
     pub fn request_keyframe(&mut self, now: Time, method: KeyframeMethod) {
-        let _ = (now, method);
+        if self.remotes.active.is_some() {
+            self.queue_request(now, method);
+        }
     }
 
-    /// Says BYE with the next [`Session::poll_rtcp`], and nothing after it.
+    /// Takes back a request that has not gone out: the key frame is here.
+    pub fn cancel_keyframe_request(&mut self) {
+        self.request = None;
+    }
+
+    /// Says BYE with the next [`Session::poll_rtcp`], and nothing after it. Where nothing was ever sent,
+    /// there is nothing to say (RFC 3550 section 6.3.7).
     pub fn close(&mut self, now: Time) {
-        let _ = now;
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closing(now);
+        }
     }
 
     /// The next RTCP packet to send, where its time has come. Call until it gives `None`.
     pub fn poll_rtcp(&mut self, now: Time) -> Option<Bytes> {
-        let _ = now;
-        None
+        self.next_rtcp(now)
     }
 
-    /// When to call [`Session::poll_rtcp`] next.
+    /// When to call [`Session::poll_rtcp`] next; `None` after the BYE.
     pub fn next_deadline(&self) -> Option<Time> {
-        None
+        let bye = self.byes.last().map(|(_, since)| *since);
+        let timed = match self.phase {
+            Phase::Open => self.request.map(|r| r.due).into_iter().chain([self.interval.next()]).min(),
+            Phase::Closing(since) => Some(since),
+            Phase::Closed => None,
+        };
+        bye.into_iter().chain(timed).min()
     }
 
     /// The round trip that the peer's last report gave.
     pub fn round_trip(&self) -> Option<Duration> {
-        None
+        self.round_trip
     }
 
-    /// Writes what was measured into the fields of `stats` that this session knows of.
+    /// What was counted besides [`SectionStats`].
+    pub fn counters(&self) -> SessionCounters {
+        self.counters
+    }
+
+    /// Writes what was measured into the fields of `stats` that this session knows of. Packets of all
+    /// sources count, whether they were passed on or not; jitter is that of the source that plays.
     pub fn fill_stats(&self, stats: &mut SectionStats) {
-        let _ = stats;
+        (stats.packets_sent, stats.octets_sent) = self.sender.sent();
+        let (received, lost) = self.remotes.totals();
+        stats.packets_received = received.packets;
+        stats.octets_received = received.octets;
+        stats.packets_lost = lost;
+        stats.packets_duplicate = received.duplicate;
+        stats.packets_reordered = received.reordered;
+        let last_heard = self.remotes.iter().filter(|r| r.played).max_by_key(|r| r.last_heard);
+        stats.jitter = self.remotes.active().or(last_heard).and_then(|r| r.source.jitter());
+        stats.round_trip = self.round_trip;
+        stats.remote_loss = self.remote_loss;
+        stats.rtcp_received = self.counters.rtcp_received;
+        stats.rtcp_sent = self.counters.rtcp_sent;
+        stats.keyframes_requested = self.counters.keyframe_requests;
+    }
+
+    /// Whether anything has gone out with our SSRC.
+    fn has_spoken(&self) -> bool {
+        self.sender.last_sent().is_some() || self.reported.is_some()
+    }
+
+    /// RFC 3550 section 6.3: whether RTP has been sent since the second report before this one.
+    fn we_sent(&self) -> bool {
+        self.sender.last_sent().is_some_and(|sent| self.recent(sent))
+    }
+
+    fn recent(&self, time: Time) -> bool {
+        self.reports[1].is_none_or(|second_last| time >= second_last)
+    }
+
+    /// Who takes part, RFC 3550 section 6.3.5.
+    fn members(&self, now: Time) -> Members {
+        let we_sent = self.we_sent();
+        let all = Members { members: 2, senders: 1, we_sent };
+        let timeout = self.interval.member_timeout(all);
+        let mut members = Members { members: 1, senders: u32::from(we_sent), we_sent };
+        for remote in self.remotes.iter().filter(|r| r.is_member(now, timeout)) {
+            members.members += 1;
+            members.senders += u32::from(remote.last_rtp.is_some_and(|t| self.recent(t)));
+        }
+        members
+    }
+
+    /// An SSRC that nobody is known to use (RFC 3550 section 8.2).
+    fn unused_ssrc(&mut self) -> u32 {
+        loop {
+            let ssrc = self.rng.next_u32();
+            if ssrc != 0 && ssrc != self.sender.ssrc() && self.remotes.find(ssrc).is_none() {
+                return ssrc;
+            }
+        }
     }
 }
