@@ -4,13 +4,20 @@ use crate::packages;
 use crate::run::{cargo, install};
 use crate::steps::{Failure, Note, Steps};
 
+/// The fuzz targets are a workspace of their own.
+const FUZZ: &str = "crates/fuzz/Cargo.toml";
+
 /// Runs all checks, the quick ones first.
 pub fn run() -> Steps {
     let mut steps = Steps::new();
     steps.step("set-up", "peers and judges", packages::ensure);
-    steps.step("format", "rustfmt has nothing to change", || cargo(&["fmt", "--all", "--check"]).show());
+    steps.step("format", "rustfmt has nothing to change", || {
+        cargo(&["fmt", "--all", "--check"]).show()?;
+        cargo(&["fmt", "--manifest-path", FUZZ, "--check"]).show()
+    });
     steps.step("clippy", "no warning in any target", || {
-        cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).show()
+        cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).show()?;
+        cargo(&["clippy", "--manifest-path", FUZZ, "--bins", "--", "-D", "warnings"]).show()
     });
     steps.step("docs", "no warning, no broken link", || {
         let args = ["doc", "--workspace", "--no-deps", "--document-private-items"];
