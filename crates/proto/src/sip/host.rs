@@ -1,9 +1,9 @@
 //! Hosts and ports, as URIs and Via header fields carry them.
 
-use super::lex;
+use super::lex::{self, Class};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A host (RFC 3261 section 25.1): a name, an IPv4 address or an IPv6 address.
 ///
@@ -16,24 +16,21 @@ pub enum Host<'a> {
     Ip(IpAddr),
 }
 
+/// Which octets may stand in a domain name; `_` is against the grammar, common and harmless.
+const NAME: Class = Class::alphanumeric_and(b"-._");
+
 impl<'a> Host<'a> {
     /// Reads a host; an IPv6 address stands in brackets. `None` where it is neither an address nor made of
-    /// the octets of a domain name (letters, digits, `-`, `.`, and `_`, which is common and harmless).
+    /// the octets of a domain name: letters, digits, `-`, `.` and `_`.
     pub fn parse(s: &'a [u8]) -> Option<Host<'a>> {
         if let [b'[', inner @ .., b']'] = s {
             return ipv6(inner).map(|ip| Host::Ip(ip.into()));
         }
-        if s.is_empty() || !s.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
-            return None;
+        if let Some(ip) = ipv4(s) {
+            return Some(Host::Ip(ip.into()));
         }
-        let s = std::str::from_utf8(s).ok()?;
-        // Only what starts with a digit can be an address: names skip the attempt.
-        if s.starts_with(|c: char| c.is_ascii_digit())
-            && let Ok(ip) = s.parse()
-        {
-            return Some(Host::Ip(IpAddr::V4(ip)));
-        }
-        Some(Host::Name(s))
+        let is_name = !s.is_empty() && NAME.has_all(s);
+        if is_name { std::str::from_utf8(s).ok().map(Host::Name) } else { None }
     }
 
     /// As [`Host::parse`], but takes an IPv6 address without brackets too, as RFC 3261 section 25.1 writes
@@ -69,6 +66,21 @@ impl<'a> Host<'a> {
         };
         Ok((host, port))
     }
+}
+
+/// Four numbers up to 255 with dots between them and no needless zeros. Every message names half a dozen
+/// addresses, hence not by way of a `str`.
+fn ipv4(s: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut parts = s.split(|&b| b == b'.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        *octet = match part {
+            [b'0', _, ..] | [_, _, _, _, ..] => return None,
+            part => u8::try_from(lex::decimal(part)?).ok()?,
+        };
+    }
+    parts.next().is_none().then(|| octets.into())
 }
 
 fn ipv6(s: &[u8]) -> Option<Ipv6Addr> {
@@ -121,6 +133,10 @@ mod tests {
         assert_eq!(Host::parse(b"192.0.2.1"), Some(Host::Ip([192, 0, 2, 1].into())));
         assert_eq!(Host::parse(b"[2001:db8::1]").unwrap().to_string(), "[2001:db8::1]");
         assert_eq!(Host::parse(b"1and1.example"), Some(Host::Name("1AND1.example")));
+        for name in ["192.0.2", "192.0.2.1.5", "192.0.2.256", "192.0.02.1", "192..2.1", "1920.0.2.1"] {
+            assert_eq!(Host::parse(name.as_bytes()), Some(Host::Name(name)));
+            assert!(name.parse::<Ipv4Addr>().is_err());
+        }
         assert_eq!(Host::parse(b"2001:db8::1"), None);
         assert_eq!(Host::parse_bare(b"2001:db8::1"), Host::parse(b"[2001:DB8:0::1]"));
         assert_eq!(Host::parse(b""), None);

@@ -3,31 +3,67 @@
 
 use std::borrow::Cow;
 
-/// Whether `b` may stand in a token.
-pub(crate) fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+/// A class of ASCII octets, one bit each.
+#[derive(Clone, Copy)]
+pub(crate) struct Class(u128);
+
+impl Class {
+    /// The alphanumeric octets and these others.
+    pub(crate) const fn alphanumeric_and(mut others: &[u8]) -> Class {
+        let mut bits = 0;
+        let mut b = 0u8;
+        while b < 128 {
+            if b.is_ascii_alphanumeric() {
+                bits |= 1 << b;
+            }
+            b += 1;
+        }
+        while let [other, rest @ ..] = others {
+            bits |= 1 << *other;
+            others = rest;
+        }
+        Class(bits)
+    }
+
+    /// Whether `b` belongs to it.
+    #[inline]
+    pub(crate) const fn has(self, b: u8) -> bool {
+        b < 128 && (self.0 >> b) & 1 == 1
+    }
+
+    /// Whether all of `s` does.
+    #[inline]
+    pub(crate) fn has_all(self, s: &[u8]) -> bool {
+        s.iter().all(|&b| self.has(b))
+    }
 }
 
+/// What a token is made of.
+pub(crate) const TOKEN: Class = Class::alphanumeric_and(b"-.!%*_+`'~");
+
 /// `s` as text if all of it is one token.
+#[inline]
 pub(crate) fn token(s: &[u8]) -> Option<&str> {
-    if s.is_empty() || !s.iter().all(|&b| is_token_byte(b)) {
+    if s.is_empty() || !TOKEN.has_all(s) {
         return None;
     }
     std::str::from_utf8(s).ok()
 }
 
 /// Whether `b` is linear white space. Line ends count: a folded value is read as if unfolded.
+#[inline]
 pub(crate) fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// `s` without white space at both ends.
+#[inline]
 pub(crate) fn trim(s: &[u8]) -> &[u8] {
     trim_end(trim_start(s))
 }
 
 /// `s` without white space at its start.
+#[inline]
 pub(crate) fn trim_start(mut s: &[u8]) -> &[u8] {
     while let [b, rest @ ..] = s
         && is_space(*b)
@@ -38,6 +74,7 @@ pub(crate) fn trim_start(mut s: &[u8]) -> &[u8] {
 }
 
 /// `s` without white space at its end.
+#[inline]
 pub(crate) fn trim_end(mut s: &[u8]) -> &[u8] {
     while let [rest @ .., b] = s
         && is_space(*b)
@@ -48,12 +85,14 @@ pub(crate) fn trim_end(mut s: &[u8]) -> &[u8] {
 }
 
 /// `s` before and after the first `b`, without it.
+#[inline]
 pub(crate) fn split_once(s: &[u8], b: u8) -> Option<(&[u8], &[u8])> {
-    let (head, tail) = s.split_at_checked(s.iter().position(|&c| c == b)?)?;
+    let (head, tail) = s.split_at_checked(memchr::memchr(b, s)?)?;
     Some((head, tail.get(1..)?))
 }
 
 /// A decimal number of at most ten digits that fits `u32`; no sign, no white space.
+#[inline]
 pub(crate) fn decimal(s: &[u8]) -> Option<u32> {
     if s.is_empty() {
         return None;
@@ -64,6 +103,11 @@ pub(crate) fn decimal(s: &[u8]) -> Option<u32> {
     })
 }
 
+/// Where `b` first stands outside of quoted strings.
+pub(crate) fn find_unquoted(s: &[u8], b: u8) -> Option<usize> {
+    Split { rest: None, separator: b, quotes: true, angles: false }.separator_index(s)
+}
+
 /// Where the quoted string that starts `s` ends: the index behind its closing quote. `None` if `s` does not
 /// start with a quote or the quote is never closed.
 pub(crate) fn quoted_end(s: &[u8]) -> Option<usize> {
@@ -72,11 +116,11 @@ pub(crate) fn quoted_end(s: &[u8]) -> Option<usize> {
     }
     let mut i = 1;
     loop {
-        match s.get(i)? {
-            b'"' => return Some(i + 1),
-            b'\\' => i += 2,
-            _ => i += 1,
+        i += memchr::memchr2(b'"', b'\\', s.get(i..)?)?;
+        if s.get(i) == Some(&b'"') {
+            return Some(i + 1);
         }
+        i += 2;
     }
 }
 
@@ -142,24 +186,33 @@ impl<'a> Split<'a> {
         self.rest.unwrap_or_default()
     }
 
+    #[inline]
     fn separator_index(&mut self, s: &[u8]) -> Option<usize> {
         let mut i = 0;
-        while let Some(&b) = s.get(i) {
-            i += if b == self.separator {
-                return Some(i);
-            } else if b == b'"' && self.quotes {
-                let end = quoted_end(s.get(i..)?);
-                self.quotes = end.is_some();
-                end.unwrap_or(1)
-            } else if b == b'<' && self.angles {
-                let end = s.get(i..)?.iter().position(|&b| b == b'>');
-                self.angles = end.is_some();
-                end.unwrap_or(1)
-            } else {
-                1
+        loop {
+            let rest = s.get(i..)?;
+            let at = match (self.quotes, self.angles) {
+                (true, true) => memchr::memchr3(self.separator, b'"', b'<', rest),
+                (true, false) => memchr::memchr2(self.separator, b'"', rest),
+                (false, true) => memchr::memchr2(self.separator, b'<', rest),
+                (false, false) => memchr::memchr(self.separator, rest),
+            }?;
+            let rest = rest.get(at..)?;
+            i += at;
+            i += match rest.first()? {
+                &b if b == self.separator => return Some(i),
+                b'"' => {
+                    let end = quoted_end(rest);
+                    self.quotes = end.is_some();
+                    end.unwrap_or(1)
+                }
+                _ => {
+                    let end = memchr::memchr(b'>', rest);
+                    self.angles = end.is_some();
+                    end.unwrap_or(1)
+                }
             };
         }
-        None
     }
 }
 

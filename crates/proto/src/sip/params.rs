@@ -33,6 +33,7 @@ impl<'a> Params<'a> {
     }
 
     /// All of them in order.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = Param<'a>> + Clone {
         Split::semicolons(self.0).map(|param| match lex::split_once(param, b'=') {
             Some((name, value)) => Param { name: lex::trim_end(name), value: Some(lex::trim_start(value)) },

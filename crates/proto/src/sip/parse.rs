@@ -42,7 +42,7 @@ impl Message {
 /// A quick look for the demultiplexer, not a promise that it parses.
 pub fn looks_like_sip(datagram: &[u8]) -> bool {
     let text = skip_line_ends(datagram);
-    let word_end = text.iter().position(|&b| !lex::is_token_byte(b) && b != b'/').unwrap_or(0);
+    let word_end = text.iter().position(|&b| !lex::TOKEN.has(b) && b != b'/').unwrap_or(0);
     word_end > 0 && text.get(word_end) == Some(&b' ')
 }
 
@@ -260,7 +260,7 @@ enum Open {
 impl Fields {
     fn begin(&mut self, at: usize, line: &[u8], text: &[u8]) {
         self.finish(text);
-        self.open = Some(match line.iter().position(|&b| b == b':') {
+        self.open = Some(match memchr::memchr(b':', line) {
             Some(colon) => Open::Field { name: at..at + colon, value: at + colon + 1..at + line.len() },
             None => self.skip("no colon", at),
         });
@@ -311,8 +311,8 @@ fn has_long_list(headers: &Headers, limit: usize) -> bool {
 
 /// The first line without its line end (CRLF or LF), and what lies behind it.
 fn take_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, rest) = lex::split_once(text, b'\n')?;
-    Some((line.strip_suffix(b"\r").unwrap_or(line), rest))
+    let (line, rest) = text.split_at_checked(memchr::memchr(b'\n', text)?)?;
+    Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..)?))
 }
 
 /// `text` without the empty lines at its start (RFC 3261 section 7.5).

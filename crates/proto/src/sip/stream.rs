@@ -91,7 +91,7 @@ fn head_len(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         let rest = text.get(at..)?;
-        at += rest.iter().position(|&b| b == b'\n')? + 1;
+        at += memchr::memchr(b'\n', rest)? + 1;
         match text.get(at..)? {
             [b'\n', ..] => return Some(at + 1),
             [b'\r', b'\n', ..] => return Some(at + 2),

@@ -1,7 +1,7 @@
 //! URIs: SIP, SIPS, tel and whatever else stands where a URI belongs (RFC 3261 section 19.1, RFC 3966).
 
 use super::host::Host;
-use super::lex;
+use super::lex::{self, Class};
 use super::params::Params;
 use std::borrow::Cow;
 use std::fmt;
@@ -53,7 +53,9 @@ impl<'a> Uri<'a> {
     /// No scheme, an octet that no URI holds, or a SIP or SIPS URI without a readable host and port.
     pub fn parse(raw: &'a [u8]) -> Result<Uri<'a>, UriError> {
         let err = |what, at| Err(UriError { what, at });
-        if let Some(at) = raw.iter().position(|&b| b <= 0x20 || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
+        // Octets beyond ASCII pass, so that what peers send unescaped survives.
+        let is_foreign = |&b: &u8| b <= 0x20 || matches!(b, b'<' | b'>' | b'"' | 0x7f);
+        if let Some(at) = raw.iter().position(is_foreign) {
             return err("white space, quote or bracket", at);
         }
         let Some((name, rest)) = lex::split_once(raw, b':') else { return err("no scheme", 0) };
@@ -83,7 +85,7 @@ impl<'a> Uri<'a> {
         if user.is_some_and(<[u8]>::is_empty) {
             return err("empty user", host_at);
         }
-        let host_end = rest.iter().position(|&b| matches!(b, b';' | b'?')).unwrap_or(rest.len());
+        let host_end = memchr::memchr2(b';', b'?', rest).unwrap_or(rest.len());
         let (host, rest) = rest.split_at_checked(host_end).unwrap_or_default();
         let (host, port) = Host::parse_with_port(host).map_err(|what| UriError { what, at: host_at })?;
         let (params, headers) = match lex::split_once(rest, b'?') {
@@ -195,7 +197,7 @@ impl<'a> Scheme<'a> {
 /// Built from the wire it may hold text that is no URI (a request line can carry anything, and a server must
 /// still answer it): [`UriBuf::view`] says. Two compare equal if their octets do; for the comparison of RFC
 /// 3261 section 19.1.4 see [`Uri::equivalent`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UriBuf(Box<[u8]>);
 
 impl UriBuf {
@@ -214,7 +216,10 @@ impl UriBuf {
             escape_user(user.as_bytes(), &mut text);
             text.push(b'@');
         }
-        text.extend_from_slice(host.into().to_string().as_bytes());
+        match host.into() {
+            Host::Name(name) => escape_param(name.as_bytes(), &mut text),
+            ip => text.extend_from_slice(ip.to_string().as_bytes()),
+        }
         if let Some(port) = port {
             text.extend_from_slice(format!(":{port}").as_bytes());
         }
@@ -250,6 +255,12 @@ impl UriBuf {
     /// The text.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl fmt::Debug for UriBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UriBuf({self})")
     }
 }
 
@@ -301,27 +312,23 @@ pub(crate) fn take_octet(s: &[u8]) -> Option<(Octet, &[u8])> {
 
 /// Writes a user part, escaping what RFC 3261 section 25.1 does not allow in it.
 pub fn escape_user(user: &[u8], out: &mut Vec<u8>) {
-    escape(user, out, |b| {
-        is_unreserved(b) || matches!(b, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/')
-    });
+    const USER: Class = Class::alphanumeric_and(b"-_.!~*'()&=+$,;?/");
+    escape(user, out, USER);
 }
 
 /// Writes the name or the value of a URI parameter, escaping what RFC 3261 section 25.1 does not allow in it.
 pub fn escape_param(text: &[u8], out: &mut Vec<u8>) {
-    escape(text, out, |b| is_unreserved(b) || matches!(b, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$'));
+    const PARAM: Class = Class::alphanumeric_and(b"-_.!~*'()[]/:&+$");
+    escape(text, out, PARAM);
 }
 
-fn escape(s: &[u8], out: &mut Vec<u8>, allowed: impl Fn(u8) -> bool) {
+fn escape(s: &[u8], out: &mut Vec<u8>, allowed: Class) {
     for &b in s {
-        if allowed(b) {
+        if allowed.has(b) {
             out.push(b);
         } else {
             let digit = |n: u8| if n < 10 { b'0' + n } else { b'A' + n - 10 };
             out.extend_from_slice(&[b'%', digit(b >> 4), digit(b & 15)]);
         }
     }
-}
-
-fn is_unreserved(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
 }

@@ -63,8 +63,6 @@ pub struct LatmDepacketizer {
     ready: Ready,
     /// The element whose last fragment is still to come.
     open: Option<Open>,
-    /// Whether the sender was seen to fragment.
-    fragments: bool,
     /// The packet before the next one.
     last: Option<Last>,
     /// Packets lost since then.
@@ -95,7 +93,6 @@ impl LatmDepacketizer {
             limit: limits.access_unit,
             ready: Ready::default(),
             open: None,
-            fragments: false,
             last: None,
             gap: 0,
         }
@@ -107,6 +104,7 @@ impl LatmDepacketizer {
             self.ready.counters.malformed += 1;
             return;
         }
+        let another = self.last.is_none_or(|last| last.timestamp != packet.timestamp);
         let begins = self.begins(packet.timestamp);
         self.gap = 0;
         self.last = Some(Last { timestamp: packet.timestamp, marker: packet.marker });
@@ -122,7 +120,6 @@ impl LatmDepacketizer {
         };
         match data {
             Some(mut data) if data.len() + packet.payload.len() <= self.limit => {
-                self.fragments = true;
                 data.put_slice(&packet.payload);
                 if packet.marker {
                     self.element(&packet, data.freeze());
@@ -131,7 +128,7 @@ impl LatmDepacketizer {
                 }
             }
             Some(_) => self.ready.counters.oversize += 1,
-            None if !begins => self.ready.counters.incomplete += 1,
+            None if !begins => self.ready.counters.incomplete += u64::from(another),
             None if packet.marker => self.element(&packet, packet.payload.clone()),
             None => {
                 let data = BytesMut::from(packet.payload.as_ref());
@@ -168,14 +165,14 @@ impl LatmDepacketizer {
 
     /// Whether a packet with this timestamp, which continues nothing, is the beginning of an element.
     ///
-    /// Nothing in a packet tells a first fragment from a later one. After a loss it is one only if the sender
-    /// does not fragment, or if every lost packet is needed to account for an element that is missing.
+    /// Nothing in a packet tells a first fragment from a later one. After a loss it is known to be one only if
+    /// every lost packet is needed to account for an element that is missing.
     fn begins(&self, timestamp: u64) -> bool {
-        let Some(last) = self.last else { return true };
+        let Some(last) = self.last else { return self.gap == 0 };
         if last.timestamp == timestamp && !last.marker {
             return false;
         }
-        if self.gap == 0 || !self.fragments {
+        if self.gap == 0 {
             return true;
         }
         let ticks = u64::from(self.format.frame_ticks) * u64::from(self.format.frames_per_element.max(1));
@@ -221,4 +218,114 @@ fn read_frame(element: &mut Bytes) -> Option<Bytes> {
     }
     let _ = element.split_to(full + 1);
     Some(element.split_to(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Time;
+
+    const TELEPRESENCE: LatmFormat = LatmFormat { frame_ticks: 900, frames_per_element: 1 };
+
+    fn depacketizer(format: LatmFormat) -> LatmDepacketizer {
+        LatmDepacketizer::new(format, 90_000, &Limits { access_unit: 4_096, ..Limits::default() })
+    }
+
+    fn packet(sequence: u64, timestamp: u64, marker: bool, payload: &[u8]) -> Packet {
+        let payload = Bytes::copy_from_slice(payload);
+        Packet { payload, timestamp, sequence, marker, received: Time::ZERO, play_at: Time::from_millis(100) }
+    }
+
+    fn polled(depacketizer: &mut LatmDepacketizer) -> Vec<(u64, Vec<u8>)> {
+        std::iter::from_fn(|| depacketizer.poll()).map(|unit| (unit.timestamp, unit.data.to_vec())).collect()
+    }
+
+    #[test]
+    fn a_frame_is_preceded_by_its_length() {
+        for (size, length) in
+            [(1, &[1][..]), (254, &[254]), (255, &[255, 0]), (300, &[255, 45]), (510, &[255, 255, 0])]
+        {
+            let frame = Bytes::from(vec![0x5a; size]);
+            let mut out = Vec::new();
+            LatmPacketizer.packetize(&frame, 1_200, &mut out).unwrap();
+            assert_eq!(out.len(), 1);
+            assert_eq!(out[0].payload, [length, &frame].concat());
+            assert!(out[0].marker);
+            let mut latm = depacketizer(TELEPRESENCE);
+            latm.push(packet(1, 900, true, &out[0].payload));
+            assert_eq!(polled(&mut latm), [(900, frame.to_vec())]);
+        }
+    }
+
+    #[test]
+    fn an_element_may_hold_several_frames() {
+        let mut latm = depacketizer(LatmFormat { frame_ticks: 900, frames_per_element: 3 });
+        latm.push(packet(1, 9_000, true, &[1, 0xaa, 2, 0xbb, 0xcc, 0x01, 0xdd]));
+        let units: Vec<Unit> = std::iter::from_fn(|| latm.poll()).collect();
+        assert_eq!(units.iter().map(|unit| unit.timestamp).collect::<Vec<_>>(), [9_000, 9_900, 10_800]);
+        assert_eq!(units[2].data, [0xdd][..]);
+        assert_eq!(units[2].play_at, Time::from_millis(120));
+    }
+
+    #[test]
+    fn an_element_of_another_length_than_it_says_is_dropped_whole() {
+        let mut latm = depacketizer(TELEPRESENCE);
+        let wrong: [&[u8]; 5] = [&[2, 1], &[1, 1, 1], &[255], &[255, 255, 255], &[]];
+        for (i, payload) in wrong.into_iter().enumerate() {
+            latm.push(packet(i as u64, i as u64 * 900, true, payload));
+        }
+        assert_eq!(polled(&mut latm), []);
+        assert_eq!(latm.counters().malformed, 5);
+    }
+
+    #[test]
+    fn fragments_make_an_element_again() {
+        let mut latm = depacketizer(TELEPRESENCE);
+        latm.push(packet(1, 0, false, &[5, 1, 2]));
+        latm.push(packet(2, 0, false, &[3]));
+        latm.push(packet(3, 0, true, &[4, 5]));
+        assert_eq!(polled(&mut latm), [(0, vec![1, 2, 3, 4, 5])]);
+    }
+
+    #[test]
+    fn a_lost_fragment_takes_its_element_along_and_nothing_else() {
+        let mut latm = depacketizer(TELEPRESENCE);
+        // The middle is lost; what is left looks like an element of its own.
+        latm.push(packet(1, 0, false, &[5, 1, 2]));
+        latm.loss(1);
+        latm.push(packet(3, 0, true, &[1, 5]));
+        // The next one loses its beginning.
+        latm.loss(1);
+        latm.push(packet(5, 900, false, &[1, 2]));
+        latm.push(packet(6, 900, true, &[0]));
+        // This one is whole: the two packets lost must be the two elements that are missing.
+        latm.loss(2);
+        latm.push(packet(9, 900 * 4, true, &[1, 9]));
+        // And this one may have begun in any of the three.
+        latm.loss(3);
+        latm.push(packet(13, 900 * 6, true, &[1, 8]));
+        latm.push(packet(14, 900 * 7, true, &[1, 7]));
+        assert_eq!(polled(&mut latm), [(900 * 4, vec![9]), (900 * 7, vec![7])]);
+        assert_eq!(latm.counters().incomplete, 3);
+    }
+
+    #[test]
+    fn a_sender_without_markers_is_understood_one_element_late() {
+        let mut latm = depacketizer(TELEPRESENCE);
+        latm.push(packet(1, 0, false, &[1, 0xaa]));
+        latm.push(packet(2, 900, false, &[1, 0xbb]));
+        assert_eq!(polled(&mut latm), [(0, vec![0xaa])]);
+        latm.finish();
+        assert_eq!(polled(&mut latm), [(900, vec![0xbb])]);
+    }
+
+    #[test]
+    fn fragments_without_end_do_not_fill_the_memory() {
+        let mut latm = depacketizer(TELEPRESENCE);
+        for sequence in 0..100 {
+            latm.push(packet(sequence, 0, false, &[0xff; 100]));
+            assert!(latm.open.as_ref().is_none_or(|open| open.data.len() <= 4_096));
+        }
+        assert_eq!(latm.counters().oversize, 1);
+    }
 }

@@ -90,3 +90,62 @@ impl OpusDepacketizer {
         self.ready.counters
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Time;
+
+    #[test]
+    fn the_duration_is_that_of_table_2_of_the_codec_times_the_frame_count() {
+        // RFC 6716 table 2, one configuration of each row and every duration in it.
+        let cases = [
+            (0, 480),
+            (1, 960),
+            (2, 1_920),
+            (3, 2_880),
+            (11, 2_880),
+            (12, 480),
+            (13, 960),
+            (14, 480),
+            (15, 960),
+            (16, 120),
+            (17, 240),
+            (18, 480),
+            (19, 960),
+            (31, 960),
+        ];
+        for (config, ticks) in cases {
+            assert_eq!(duration(&[config << 3]), Some(ticks), "configuration {config}");
+            assert_eq!(duration(&[config << 3 | 0x05]), Some(2 * ticks), "two of configuration {config}");
+        }
+        assert_eq!(duration(&[19 << 3 | 0x03, 0x80 | 3]), Some(2_880));
+        assert_eq!(duration(&[3 << 3 | 0x03, 2]), Some(5_760));
+    }
+
+    #[test]
+    fn a_packet_without_frames_or_longer_than_120_ms_has_no_duration() {
+        assert_eq!(duration(&[]), None);
+        assert_eq!(duration(&[0x03]), None);
+        assert_eq!(duration(&[0x03, 0x80]), None);
+        assert_eq!(duration(&[3 << 3 | 0x03, 3]), None);
+    }
+
+    #[test]
+    fn a_packet_goes_through_unchanged() {
+        let frame = Bytes::from_static(&[0x78, 1, 2, 3]);
+        let mut out = Vec::new();
+        OpusPacketizer.packetize(&frame, true, 4, &mut out).unwrap();
+        assert_eq!(out, [PayloadPacket { payload: frame.clone(), marker: true, timestamp_offset: 0 }]);
+        let error = PayloadError::FrameTooLarge { size: 4, max: 3 };
+        assert_eq!(OpusPacketizer.packetize(&frame, true, 3, &mut out), Err(error));
+        let mut depacketizer = OpusDepacketizer::default();
+        for (sequence, payload) in [(1, frame.clone()), (2, Bytes::new())] {
+            let (received, play_at) = (Time::ZERO, Time::ZERO);
+            depacketizer.push(Packet { payload, timestamp: 960, sequence, marker: true, received, play_at });
+        }
+        assert_eq!(depacketizer.poll().unwrap().data, frame);
+        assert_eq!(depacketizer.poll(), None);
+        assert_eq!(depacketizer.counters().malformed, 1);
+    }
+}

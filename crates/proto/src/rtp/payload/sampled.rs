@@ -91,3 +91,53 @@ impl SampledDepacketizer {
         self.ready.counters
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Time;
+
+    #[test]
+    fn a_frame_of_20_ms_is_a_packet_of_160_octets() {
+        let mut out = Vec::new();
+        let frame = Bytes::from(vec![0xff; 160]);
+        let mut packetizer = SampledPacketizer::new(SampledFormat::MONO);
+        packetizer.packetize(&frame, true, 1_200, &mut out).unwrap();
+        packetizer.packetize(&frame, false, 1_200, &mut out).unwrap();
+        assert_eq!(out.iter().map(|packet| packet.marker).collect::<Vec<_>>(), [true, false]);
+        assert!(out.iter().all(|packet| packet.payload == frame && packet.timestamp_offset == 0));
+    }
+
+    #[test]
+    fn a_frame_larger_than_a_packet_is_divided_between_ticks() {
+        let mut out = Vec::new();
+        let frame: Bytes = (0..10).collect();
+        let mut stereo = SampledPacketizer::new(SampledFormat { octets_per_tick: 2 });
+        stereo.packetize(&frame, true, 5, &mut out).unwrap();
+        let parts: Vec<_> = out.iter().map(|p| (&p.payload[..], p.marker, p.timestamp_offset)).collect();
+        assert_eq!(parts, [(&[0, 1, 2, 3][..], true, 0), (&[4, 5, 6, 7], false, 2), (&[8, 9], false, 4)]);
+        let error = PayloadError::PacketTooSmall { max: 1 };
+        assert_eq!(stereo.packetize(&frame, true, 1, &mut out), Err(error));
+        assert_eq!(stereo.packetize(&Bytes::new(), true, 5, &mut out), Err(PayloadError::Empty));
+    }
+
+    #[test]
+    fn a_packet_of_any_length_is_a_frame_and_an_empty_one_is_none() {
+        let mut depacketizer = SampledDepacketizer::default();
+        depacketizer.loss(3);
+        for (sequence, size) in [(1, 0), (2, 80), (3, 1)] {
+            depacketizer.push(Packet {
+                payload: Bytes::from(vec![0xd5; size]),
+                timestamp: sequence * 160,
+                sequence,
+                marker: false,
+                received: Time::ZERO,
+                play_at: Time::ZERO,
+            });
+        }
+        let units: Vec<_> = std::iter::from_fn(|| depacketizer.poll()).collect();
+        let told: Vec<_> =
+            units.iter().map(|u| (u.timestamp, u.data.len(), u.lost_packets, u.complete)).collect();
+        assert_eq!(told, [(320, 80, 3, true), (480, 1, 0, true)]);
+    }
+}

@@ -1,6 +1,6 @@
 //! The header of a message: its fields in order.
 
-use super::HeaderName;
+use super::name::{HeaderName, OTHER};
 use super::value::HeaderValue;
 use crate::sip::lex::{self, Split};
 use std::fmt;
@@ -19,8 +19,8 @@ pub struct Headers {
 
 #[derive(Clone)]
 struct Field {
-    /// `None`: [`HeaderName::Other`].
-    known: Option<HeaderName<'static>>,
+    /// [`HeaderName::code`]: all that comparing known names needs.
+    code: u8,
     name: Range<usize>,
     value: Range<usize>,
 }
@@ -60,7 +60,10 @@ impl Headers {
     /// The values of all fields of this name, comma lists not taken apart.
     pub fn all<'a>(&'a self, name: impl Into<HeaderName<'a>>) -> impl Iterator<Item = &'a [u8]> {
         let name = canonical(name.into());
-        self.fields.iter().filter(move |f| self.is_named(f, name)).map(|f| self.slice(&f.value))
+        let code = name.code();
+        // One number to compare: what the typed accessors live on.
+        let is_named = move |f: &&Field| f.code == code && (code != OTHER || self.is_named(f, name));
+        self.fields.iter().filter(is_named).map(|f| self.slice(&f.value))
     }
 
     /// The elements of the comma lists in all fields of this name, in order. Commas inside of quotes or
@@ -146,7 +149,7 @@ impl Headers {
         out.reserve(self.text.len() + 4 * self.fields.len() + content_length);
         let mut length_written = false;
         for field in &self.fields {
-            let is_length = matches!(field.known, Some(HeaderName::ContentLength));
+            let is_length = field.code == HeaderName::ContentLength.code();
             if is_length && std::mem::replace(&mut length_written, true) {
                 continue;
             }
@@ -176,7 +179,7 @@ impl Headers {
         at: Range<usize>,
         value: Range<usize>,
     ) {
-        self.fields.push(Field { known: name.known(), name: at, value });
+        self.fields.push(Field { code: name.code(), name: at, value });
     }
 
     /// Takes the text that the ranges point into, and unfolds the values in it.
@@ -201,7 +204,7 @@ impl Headers {
         let name_end = self.text.len();
         value.write_value(&mut self.text);
         let value = self.clean(name_end);
-        self.fields.insert(at, Field { known: name.known(), name: start..name_end, value });
+        self.fields.insert(at, Field { code: name.code(), name: start..name_end, value });
     }
 
     fn replace_value(&mut self, field: usize, value: &[u8]) {
@@ -235,21 +238,22 @@ impl Headers {
         self.fields.iter().position(|f| self.is_named(f, name))
     }
 
+    #[inline]
     fn is_named(&self, field: &Field, name: HeaderName<'_>) -> bool {
-        match (field.known, name) {
-            (None, HeaderName::Other(n)) => self.slice(&field.name).eq_ignore_ascii_case(n.as_bytes()),
-            (Some(known), name) => known == name,
-            (None, _) => false,
-        }
+        field.code == name.code()
+            && match name {
+                HeaderName::Other(n) => self.slice(&field.name).eq_ignore_ascii_case(n.as_bytes()),
+                _ => true,
+            }
     }
 
     fn name<'a>(&'a self, field: &Field) -> HeaderName<'a> {
-        match field.known {
-            Some(known) => known,
-            None => HeaderName::Other(std::str::from_utf8(self.slice(&field.name)).unwrap_or_default()),
-        }
+        HeaderName::by_code(field.code).unwrap_or_else(|| {
+            HeaderName::Other(std::str::from_utf8(self.slice(&field.name)).unwrap_or_default())
+        })
     }
 
+    #[inline]
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.text.get(range.clone()).unwrap_or_default()
     }
@@ -263,6 +267,7 @@ fn unfold(value: &mut [u8]) {
 }
 
 /// A name that someone spelled out as [`HeaderName::Other`] although it is known.
+#[inline]
 fn canonical(name: HeaderName<'_>) -> HeaderName<'_> {
     match name {
         HeaderName::Other(text) => HeaderName::from(text),

@@ -22,7 +22,7 @@ impl<'a> MediaType<'a> {
     /// # Errors
     /// Anything but two tokens around a slash, and parameters.
     pub fn parse(value: &'a [u8]) -> Result<MediaType<'a>, ValueError> {
-        let end = value.iter().position(|&b| b == b';').unwrap_or(value.len());
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
         let (range, params) = value.split_at_checked(end).unwrap_or_default();
         let (kind, subtype) = lex::split_once(range, b'/').ok_or(ValueError::new("no slash", 0))?;
         let token = |s: &'a [u8], at| lex::token(lex::trim(s)).ok_or(ValueError::new("no token", at));

@@ -23,14 +23,23 @@ macro_rules! names {
                 }
             }
 
-            /// This name without its lifetime; `None` for [`HeaderName::Other`].
-            pub(crate) fn known(self) -> Option<HeaderName<'static>> {
+            /// A number for each known name, [`OTHER`] for all others.
+            #[inline]
+            pub(crate) fn code(self) -> u8 {
                 match self {
-                    $(HeaderName::$variant => Some(HeaderName::$variant),)*
-                    HeaderName::Other(_) => None,
+                    $(HeaderName::$variant => Code::$variant as u8,)*
+                    HeaderName::Other(_) => OTHER,
                 }
             }
         }
+
+        #[repr(u8)]
+        enum Code {
+            $($variant,)*
+        }
+
+        /// The names by their codes.
+        static BY_CODE: &[HeaderName<'static>] = &[$(HeaderName::$variant,)*];
 
         #[cfg(test)]
         pub(crate) const KNOWN: &[(HeaderName<'static>, &str, Option<&str>)] = &[
@@ -158,7 +167,15 @@ names! {
     WwwAuthenticate = "WWW-Authenticate";
 }
 
+/// The code of a name that is not known.
+pub(crate) const OTHER: u8 = u8::MAX;
+
 impl<'a> HeaderName<'a> {
+    /// The name with this code; `None` for [`OTHER`].
+    pub(crate) fn by_code(code: u8) -> Option<HeaderName<'static>> {
+        BY_CODE.get(usize::from(code)).copied()
+    }
+
     /// The name of these octets, long or compact. `None` where they are no name: empty, or holding anything
     /// but visible ASCII. (RFC 3261 section 25.1 wants a token; what lies between is kept and passed on.)
     pub fn parse(name: &'a [u8]) -> Option<HeaderName<'a>> {
@@ -294,8 +311,7 @@ impl PartialEq for HeaderName<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (HeaderName::Other(a), HeaderName::Other(b)) => a.eq_ignore_ascii_case(b),
-            (HeaderName::Other(_), _) | (_, HeaderName::Other(_)) => false,
-            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+            (a, b) => a.code() == b.code(),
         }
     }
 }

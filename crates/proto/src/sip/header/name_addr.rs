@@ -28,9 +28,7 @@ impl<'a> NameAddr<'a> {
     /// No closing bracket, no readable URI, or text behind the bracket that is no parameter.
     pub fn parse(value: &'a [u8]) -> Result<NameAddr<'a>, ValueError> {
         let value = lex::trim_end(value);
-        let display_end = lex::quoted_end(value).unwrap_or(0);
-        let bracket = value.iter().skip(display_end).position(|&b| b == b'<').map(|i| i + display_end);
-        let Some(open) = bracket else { return NameAddr::without_brackets(value) };
+        let Some(open) = lex::find_unquoted(value, b'<') else { return NameAddr::without_brackets(value) };
         let (display, rest) = value.split_at_checked(open).unwrap_or_default();
         let display = Some(lex::trim(display)).filter(|d| !d.is_empty());
         let rest = rest.get(1..).unwrap_or_default();
@@ -47,7 +45,7 @@ impl<'a> NameAddr<'a> {
     }
 
     fn without_brackets(value: &'a [u8]) -> Result<NameAddr<'a>, ValueError> {
-        let uri_end = value.iter().position(|&b| b == b';').unwrap_or(value.len());
+        let uri_end = memchr::memchr(b';', value).unwrap_or(value.len());
         let (uri, params) = value.split_at_checked(uri_end).unwrap_or_default();
         Ok(NameAddr { display: None, uri: Uri::parse(lex::trim(uri))?, params: Params(params) })
     }

@@ -41,7 +41,7 @@ impl<'a> Via<'a> {
         let transport_end = tail.iter().position(|&b| lex::is_space(b)).unwrap_or(tail.len());
         let (transport, sent_by) = tail.split_at_checked(transport_end).unwrap_or_default();
         let transport = lex::token(transport).ok_or(err("bad transport", tail))?;
-        let sent_by_end = sent_by.iter().position(|&b| b == b';').unwrap_or(sent_by.len());
+        let sent_by_end = memchr::memchr(b';', sent_by).unwrap_or(sent_by.len());
         let (host, params) = sent_by.split_at_checked(sent_by_end).unwrap_or_default();
         let (host, port) = Host::parse_with_port(lex::trim(host)).map_err(|what| err(what, sent_by))?;
         Ok(Via { transport, host, port, params: Params(params) })
