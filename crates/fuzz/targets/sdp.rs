@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
     let media = LocalMedia {
         capabilities: &capabilities,
         choice: MediaChoice::BOTH,
-        hold: data.len() % 7 == 0,
+        hold: data.len().is_multiple_of(7),
         audio: stream(1),
         video: stream(2),
         cname: "lab",
