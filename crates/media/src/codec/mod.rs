@@ -4,7 +4,12 @@
 //! decoders of its own. The `open_*` functions build the codec that a negotiated format asks for. Everything
 //! here is `Send` and meant for a thread of its own; nothing blocks but for the work itself.
 
+#[cfg(feature = "aac")]
+pub mod aac;
+pub mod aac_config;
 mod conceal;
+#[cfg(feature = "aac")]
+mod fdk;
 pub mod g711;
 pub mod h264;
 pub mod h264_decoder;
@@ -196,9 +201,12 @@ pub fn open_audio_encoder(
     format: &AudioFormat,
     bitrate: Option<u32>,
 ) -> Result<Box<dyn AudioEncoder>, CodecError> {
-    let _ = bitrate;
     match format.codec {
         Codec::Pcmu | Codec::Pcma => Ok(Box::new(g711::G711Encoder::new(format)?)),
+        #[cfg(feature = "aac")]
+        Codec::AacLd | Codec::AacEld => Ok(Box::new(aac::LowDelayEncoder::new(format, bitrate)?)),
+        #[cfg(not(feature = "aac"))]
+        codec @ (Codec::AacLd | Codec::AacEld) => Err(CodecError::NotBuilt { codec, feature: "aac" }),
         Codec::H264 => Err(wrong_kind(format.codec, MediaKind::Audio)),
         codec => Err(CodecError::NotBuilt { codec, feature: "default" }),
     }
@@ -211,6 +219,10 @@ pub fn open_audio_encoder(
 pub fn open_audio_decoder(format: &AudioFormat) -> Result<Box<dyn AudioDecoder>, CodecError> {
     match format.codec {
         Codec::Pcmu | Codec::Pcma => Ok(Box::new(g711::G711Decoder::new(format)?)),
+        #[cfg(feature = "aac")]
+        Codec::AacLd | Codec::AacEld => Ok(Box::new(aac::LowDelayDecoder::new(format)?)),
+        #[cfg(not(feature = "aac"))]
+        codec @ (Codec::AacLd | Codec::AacEld) => Err(CodecError::NotBuilt { codec, feature: "aac" }),
         Codec::H264 => Err(wrong_kind(format.codec, MediaKind::Audio)),
         codec => Err(CodecError::NotBuilt { codec, feature: "default" }),
     }
