@@ -1,0 +1,58 @@
+//! Helpers for the tests of the four state tables.
+
+use super::super::table::{ClientInput, ServerInput};
+use super::super::timer::Timer;
+
+/// Every input of a client transaction.
+pub(in super::super) fn client_inputs() -> Vec<ClientInput> {
+    use ClientInput::{Failure, Fired, Provisional, Success, TransportError};
+    [Provisional, Success, Failure, TransportError].into_iter().chain(Timer::ALL.map(Fired)).collect()
+}
+
+/// Every input of a server transaction.
+pub(in super::super) fn server_inputs() -> Vec<ServerInput> {
+    use ServerInput::{Ack, Failure, Fired, Provisional, Request, Success, TransportError};
+    [Request, Ack, Provisional, Success, Failure, TransportError]
+        .into_iter()
+        .chain(Timer::ALL.map(Fired))
+        .collect()
+}
+
+/// Asserts that from each state some inputs lead to `end`, and that nothing leads out of `end`.
+pub(in super::super) fn reaches_an_end_from_everywhere<S: Copy + PartialEq + std::fmt::Debug, I: Copy>(
+    states: &[S],
+    inputs: &[I],
+    step: impl Fn(S, I) -> S,
+    end: S,
+) {
+    for &start in states {
+        let mut reached = vec![start];
+        let mut at = 0;
+        while let Some(&state) = reached.get(at) {
+            for &input in inputs {
+                let next = step(state, input);
+                if !reached.contains(&next) {
+                    reached.push(next);
+                }
+            }
+            at += 1;
+        }
+        assert!(reached.contains(&end), "{start:?} never ends");
+    }
+    assert!(inputs.iter().all(|&i| step(end, i) == end));
+}
+
+#[test]
+fn statuses_fall_into_their_classes() {
+    for (status, client, server) in [
+        (100, ClientInput::Provisional, ServerInput::Provisional),
+        (199, ClientInput::Provisional, ServerInput::Provisional),
+        (200, ClientInput::Success, ServerInput::Success),
+        (299, ClientInput::Success, ServerInput::Success),
+        (300, ClientInput::Failure, ServerInput::Failure),
+        (699, ClientInput::Failure, ServerInput::Failure),
+    ] {
+        assert_eq!(ClientInput::response(status), client);
+        assert_eq!(ServerInput::response(status), server);
+    }
+}
