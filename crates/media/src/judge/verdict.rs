@@ -5,6 +5,9 @@ use serde::Serialize;
 
 /// What counts as good. The defaults are for a short call over a good network: they tell a working call from a
 /// broken one, not a fine picture from a coarse one.
+///
+/// Missing numbers are not held against a call: an encoder that keeps to a low bit rate leaves pictures out, and
+/// what the viewer notices of it is the frame rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
     /// Whether pictures are expected at all. Default: yes.
@@ -15,8 +18,8 @@ pub struct Thresholds {
     pub longest_freeze_ms: f64,
     /// The fewest different pictures a second. Default: 5.
     pub frame_rate: f64,
-    /// The greatest part of the numbered pictures that may be missing or unreadable. Default: 0.1.
-    pub lost_share: f64,
+    /// The greatest part of the pictures that may be too damaged to be read. Default: 0.1.
+    pub unreadable_share: f64,
     /// The least median PSNR, dB. Default: 26.
     pub psnr_db: f64,
     /// The tone that is expected, Hz; `None` takes any. Default: any.
@@ -42,7 +45,7 @@ impl Default for Thresholds {
             sound: true,
             longest_freeze_ms: 1_000.0,
             frame_rate: 5.0,
-            lost_share: 0.1,
+            unreadable_share: 0.1,
             psnr_db: 26.0,
             tone_hz: None,
             tone_error_hz: 2.0,
@@ -64,18 +67,15 @@ pub enum Reason {
     /// Pictures came, none of them the test pattern's.
     #[error("pictures came, but the test pattern was in none of them")]
     NoPattern,
-    /// The pattern was there, but no stamp could be read.
-    #[error("the test pattern came too damaged to be read")]
-    Unreadable,
     /// No new picture for too long.
     #[error("the picture froze for {0:.0} ms")]
     Frozen(f64),
     /// Too few pictures a second.
     #[error("{0:.1} pictures a second are too few")]
     LowFrameRate(f64),
-    /// Too many pictures did not arrive.
-    #[error("{:.0} % of the pictures were lost", .0 * 100.0)]
-    PicturesLost(f64),
+    /// Too many pictures of the pattern could not be read.
+    #[error("{:.0} % of the pictures were too damaged to be read", .0 * 100.0)]
+    Unreadable(f64),
     /// The pictures differ too much from those sent.
     #[error("the pictures are poor: PSNR {0:.1} dB")]
     LowPsnr(f64),
@@ -167,16 +167,16 @@ fn picture(judgement: &Judgement, limits: &Thresholds, reasons: &mut Vec<Reason>
         reasons.push(Reason::NoPicture);
         return;
     }
-    if video.read == 0 {
-        reasons.push(if video.unreadable > 0 { Reason::Unreadable } else { Reason::NoPattern });
+    let of_the_pattern = video.read + video.repeated + video.unreadable;
+    if of_the_pattern == 0 {
+        reasons.push(Reason::NoPattern);
         return;
     }
-    let lost = video.missing + video.unreadable;
-    let lost = lost as f64 / (video.read + lost) as f64;
+    let unreadable = video.unreadable as f64 / of_the_pattern as f64;
     let freeze = video.longest_freeze_ms.filter(|&ms| ms > limits.longest_freeze_ms);
     reasons.extend(freeze.map(Reason::Frozen));
     reasons.extend(video.frame_rate.filter(|&rate| rate < limits.frame_rate).map(Reason::LowFrameRate));
-    reasons.extend((lost > limits.lost_share).then_some(Reason::PicturesLost(lost)));
+    reasons.extend((unreadable > limits.unreadable_share).then_some(Reason::Unreadable(unreadable)));
     let psnr = video.psnr_db.map(|psnr| psnr.median);
     reasons.extend(psnr.filter(|&db| db < limits.psnr_db).map(Reason::LowPsnr));
 }

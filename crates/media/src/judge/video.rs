@@ -24,7 +24,8 @@ pub struct VideoReport {
     pub read: u64,
     /// Pictures of the pattern that had been there before.
     pub repeated: u64,
-    /// Numbers skipped that never came, less the pictures that came in their place but were unreadable.
+    /// Numbers skipped that never came, less the pictures that came in their place but were unreadable: left
+    /// out by the sender's rate control, or lost.
     pub missing: u64,
     /// Pictures that came behind a picture of a higher number.
     pub out_of_order: u64,

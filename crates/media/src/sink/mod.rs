@@ -1,6 +1,9 @@
 //! Where decoded pictures and sound, and the coded frames of a recording, go.
 
+pub mod null;
 pub mod png;
+pub mod wav;
+pub mod y4m;
 
 use crate::picture::Picture;
 use crate::sound::Pcm;

@@ -3,6 +3,7 @@
 //! A source has neither a thread nor a clock. Whoever runs it calls it with the time: at or soon after
 //! [`VideoSource::due`] for pictures, once a codec frame for sound.
 
+pub mod file;
 pub mod pattern;
 pub mod tone;
 
@@ -90,7 +91,7 @@ impl FrameRate {
 
 /// The capture times of a source: the whole multiples of the frame interval since the Unix epoch, by the wall
 /// clock as it stood at the first call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Grid {
     rate: FrameRate,
     /// What the clock's origin is after the Unix epoch, nanoseconds, and the picture to come next, counted
@@ -111,11 +112,11 @@ impl Grid {
         self.state.map(|(origin, next)| Time::from_nanos(clamp(i128::from(self.rate.nanos(next)) - origin)))
     }
 
-    /// The newest capture time that is due at `now` and was not given yet.
+    /// The newest capture time that is due at `now` and was not given yet, and its place on the grid.
     ///
     /// The first call gives one only where `now` is a capture time itself; a picture made up for the past
     /// would look late by up to a frame interval.
-    fn advance(&mut self, now: Time) -> Option<Time> {
+    fn advance(&mut self, now: Time) -> Option<(u64, Time)> {
         let (origin, next) = *self.state.get_or_insert_with(|| {
             let unix = now.unix_nanos();
             let newest = self.rate.index(unix);
@@ -128,7 +129,8 @@ impl Grid {
             return None;
         }
         self.state = Some((origin, newest.saturating_add(1)));
-        Some(now.saturating_sub(Duration::from_nanos(unix - self.rate.nanos(newest))))
+        let age = Duration::from_nanos(unix - self.rate.nanos(newest));
+        Some((newest, now.saturating_sub(age)))
     }
 }
 
@@ -148,15 +150,15 @@ mod tests {
     fn capture_times_lie_on_the_wall_clocks_grid_and_late_callers_get_the_newest() {
         let at = |ms: u64| Time::from_millis(ms).with_unix_offset(1_700_000_000_010_000_000);
         let mut grid = Grid::new(rate(25, 1));
-        assert_eq!(grid.advance(at(5)), None);
-        assert_eq!(grid.due(), Some(at(30)));
-        assert_eq!(grid.advance(at(29)), None);
-        assert_eq!(grid.advance(at(31)), Some(at(30)));
-        assert_eq!(grid.due(), Some(at(70)));
-        assert_eq!(grid.advance(at(159)), Some(at(150)));
-        assert_eq!(grid.advance(at(160)), None);
-        let second = grid.advance(at(990)).unwrap();
+        let mut advance = |ms| grid.advance(at(ms)).map(|(_, captured)| captured);
+        assert_eq!(advance(5), None);
+        assert_eq!(advance(29), None);
+        assert_eq!(advance(31), Some(at(30)));
+        assert_eq!(advance(159), Some(at(150)));
+        assert_eq!(advance(160), None);
+        let second = advance(990).unwrap();
         assert_eq!(second.unix_nanos() % 1_000_000_000, 0);
+        assert_eq!(grid.due(), Some(at(1_030)));
     }
 
     #[test]

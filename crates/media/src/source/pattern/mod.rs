@@ -100,7 +100,7 @@ impl PatternSource {
 
 impl VideoSource for PatternSource {
     fn next(&mut self, now: Time) -> Option<Picture> {
-        let captured = self.grid.advance(now)?;
+        let (_, captured) = self.grid.advance(now)?;
         let sequence = self.count;
         self.count += 1;
         let picture = self.pattern.draw(Stamp::new(sequence as u32, captured));

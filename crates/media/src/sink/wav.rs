@@ -1,0 +1,100 @@
+//! Decoded sound as a WAV file of 16-bit samples.
+
+use super::AudioSink;
+use crate::sound::Pcm;
+use hound::{SampleFormat, WavSpec, WavWriter};
+use std::io::{self, Seek, Write};
+use std::time::Duration;
+
+/// Holes up to this long are filled with silence, so that the file runs along with the clock; a longer one (a
+/// call on hold) is left out.
+pub const LONGEST_HOLE: Duration = Duration::from_secs(60);
+/// Play times may be off the sample count by this much before they count as a hole.
+const SLACK: Duration = Duration::from_millis(5);
+
+/// Writes sound as it is played.
+///
+/// The first stretch sets sample rate and channels. The header is right after [`AudioSink::finish`], and after
+/// a drop without it.
+pub struct WavSink<W: Write + Seek> {
+    state: State<W>,
+}
+
+enum State<W: Write + Seek> {
+    Waiting(W),
+    Writing(Track<W>),
+    Finished,
+}
+
+struct Track<W: Write + Seek> {
+    writer: WavWriter<W>,
+    sample_rate: u32,
+    channels: u8,
+    /// When the next sample would be heard without a hole, nanoseconds of the sound's clock.
+    next: Option<visavis_proto::time::Time>,
+}
+
+impl<W: Write + Seek> WavSink<W> {
+    /// A sink that writes to `out` (give a buffered writer). Nothing is written before the first sound.
+    pub fn new(out: W) -> Self {
+        WavSink { state: State::Waiting(out) }
+    }
+}
+
+impl<W: Write + Seek + Send> AudioSink for WavSink<W> {
+    fn play(&mut self, sound: &Pcm) -> io::Result<()> {
+        let mut track = match std::mem::replace(&mut self.state, State::Finished) {
+            State::Waiting(out) => Track::new(out, sound)?,
+            State::Writing(track) => track,
+            State::Finished => return Err(io::Error::other("the WAV file is finished")),
+        };
+        let written = track.write(sound);
+        self.state = State::Writing(track);
+        written
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Writing(track) => track.writer.finalize().map_err(error),
+            State::Waiting(_) | State::Finished => Ok(()),
+        }
+    }
+}
+
+impl<W: Write + Seek> Track<W> {
+    fn new(out: W, sound: &Pcm) -> io::Result<Self> {
+        let (sample_rate, channels) = (sound.sample_rate(), sound.channels());
+        let spec = WavSpec {
+            channels: channels.into(),
+            sample_rate,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
+        Ok(Track { writer: WavWriter::new(out, spec).map_err(error)?, sample_rate, channels, next: None })
+    }
+
+    fn write(&mut self, sound: &Pcm) -> io::Result<()> {
+        if (sound.sample_rate(), sound.channels()) != (self.sample_rate, self.channels) {
+            return Err(io::Error::other("a WAV file has one sample rate"));
+        }
+        let hole = self.next.map_or(Duration::ZERO, |next| sound.captured - next);
+        if hole > SLACK && hole <= LONGEST_HOLE {
+            let frames = hole.as_nanos() * u128::from(self.sample_rate) / 1_000_000_000;
+            for _ in 0..frames * u128::from(self.channels) {
+                self.writer.write_sample(0_i16).map_err(error)?;
+            }
+        }
+        for &sample in sound.samples() {
+            self.writer.write_sample(sample).map_err(error)?;
+        }
+        self.next = Some(sound.captured + sound.duration());
+        Ok(())
+    }
+}
+
+fn error(error: hound::Error) -> io::Error {
+    match error {
+        hound::Error::IoError(error) => error,
+        other => io::Error::other(other),
+    }
+}
