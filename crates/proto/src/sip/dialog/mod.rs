@@ -220,3 +220,6 @@ fn reversed_record_routes(headers: &Headers) -> Vec<Vec<u8>> {
     routes.reverse();
     routes
 }
+
+#[cfg(test)]
+mod tests;
