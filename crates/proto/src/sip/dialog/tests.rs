@@ -42,7 +42,7 @@ fn pair(text: &str) -> (Dialog, Dialog) {
 fn sent(request: &Request) -> Request {
     let mut request = request.clone();
     request.headers.push_front(HeaderName::Via, "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK9");
-    invite(&String::from_utf8(request.to_bytes().to_vec()).unwrap())
+    invite(std::str::from_utf8(&request.to_bytes()).unwrap())
 }
 
 fn routes(request: &Request) -> Vec<String> {
