@@ -90,32 +90,43 @@ impl OfferAnswer {
     /// [`NegotiationError::TooManySections`], and [`NegotiationError::NoPendingOffer`]. The session then stays as it
     /// was; the offer is no longer pending.
     pub fn apply_answer(&mut self, answer: &SessionDescription) -> Result<Negotiated, NegotiationError> {
-        let Pending { description: offer, capabilities, audio, video } =
-            self.pending.take().ok_or(NegotiationError::NoPendingOffer)?;
-        let (offered, answered) = (offer.media.len(), answer.media.len());
-        if answered > offered {
-            return Err(NegotiationError::TooManySections { answered, offered });
-        }
-        let mut reasons = Vec::new();
-        let mut sections = Vec::with_capacity(offered);
-        for (index, ours) in offer.media.iter().enumerate() {
-            let local = if kind_of(ours) == Some(MediaKind::Video) { video } else { audio };
-            let outcome = read_section(&offer, ours, answer, answer.media.get(index), &capabilities, local);
-            sections.push(outcome.unwrap_or_else(|reason| {
-                if ours.port != 0 {
-                    reasons.push(reason.clone());
-                }
-                NegotiatedSection::refused(ours, reason)
-            }));
-        }
-        if !reasons.is_empty() && !sections.iter().any(NegotiatedSection::is_active) {
-            return Err(NegotiationError::NothingInCommon { reasons });
-        }
+        let pending = self.pending.take().ok_or(NegotiationError::NoPendingOffer)?;
+        let outcome = read_answer(&pending, answer);
+        let Pending { description: offer, assigned_before, .. } = pending;
+        let mut sections = outcome.inspect_err(|_| self.forget_from(assigned_before))?;
         self.reserve(answer);
         apply_session_bounds(&mut sections, answer);
         self.agreed = Some(Agreed { local: offer, remote: answer.clone() });
         Ok(Negotiated { sections })
     }
+}
+
+/// The sections that come of an answer, without the bounds on the whole session.
+fn read_answer(
+    pending: &Pending,
+    answer: &SessionDescription,
+) -> Result<Vec<NegotiatedSection>, NegotiationError> {
+    let Pending { description: offer, capabilities, audio, video, .. } = pending;
+    let (offered, answered) = (offer.media.len(), answer.media.len());
+    if answered > offered {
+        return Err(NegotiationError::TooManySections { answered, offered });
+    }
+    let mut reasons = Vec::new();
+    let mut sections = Vec::with_capacity(offered);
+    for (index, ours) in offer.media.iter().enumerate() {
+        let local = if kind_of(ours) == Some(MediaKind::Video) { *video } else { *audio };
+        let outcome = read_section(offer, ours, answer, answer.media.get(index), capabilities, local);
+        sections.push(outcome.unwrap_or_else(|reason| {
+            if ours.port != 0 {
+                reasons.push(reason.clone());
+            }
+            NegotiatedSection::refused(ours, reason)
+        }));
+    }
+    if !reasons.is_empty() && !sections.iter().any(NegotiatedSection::is_active) {
+        return Err(NegotiationError::NothingInCommon { reasons });
+    }
+    Ok(sections)
 }
 
 /// A section of an offer that will be accepted.
@@ -173,9 +184,13 @@ fn plan_section(
     let local = media.stream(kind);
     let destination = Destination::read(offer, section, local.rtp.ip(), rtcp_mux)
         .map_err(|reason| format!("{}: {reason}", kind.as_str()))?;
-    let (formats, pairing) = matching::answer(section, kind, media.capabilities)?;
+    let (formats, mut pairing) = matching::answer(section, kind, media.capabilities)?;
     let offered = peer_direction(offer, section, &destination);
     let direction = intersect(media.wanted_direction(kind), offered.reversed());
+    if !direction.receives() {
+        // Nor will the answer name them.
+        pairing.receive.iter_mut().for_each(|format| format.encoding.drop_receiver_capabilities());
+    }
     let feedback =
         softphone::feedback(section, &pairing.send).and(supported_feedback(media.capabilities, kind));
     Ok(Plan { kind, formats, pairing, destination, direction, rtcp_mux, feedback })

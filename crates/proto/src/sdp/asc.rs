@@ -1,6 +1,7 @@
 //! AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1) of the two low-delay AAC object types, read and built.
 //!
-//! It travels as hexadecimal digits in the `config` parameter of RFC 3640 section 4.1.
+//! It travels as hexadecimal digits in the `config` parameter of RFC 3640 section 4.1, and inside a
+//! [`StreamMuxConfig`] in that of RFC 6416 section 7.3.
 
 use crate::frame::Codec;
 use bytes::Bytes;
@@ -97,7 +98,10 @@ impl AudioSpecificConfig {
     /// # Errors
     /// An [`AscError`] that says which field cannot be used.
     pub fn parse(octets: &[u8]) -> Result<Self, AscError> {
-        let mut bits = BitReader { octets, position: 0 };
+        Self::read(&mut BitReader { octets, position: 0 })
+    }
+
+    fn read(bits: &mut BitReader<'_>) -> Result<Self, AscError> {
         let object = match bits.take(5)? {
             OBJECT_ESCAPE => 32 + bits.take(6)?,
             short => short,
@@ -151,6 +155,11 @@ impl AudioSpecificConfig {
     /// The configuration's octets, padded with zero bits. `sbr` is not written.
     pub fn to_bytes(&self) -> Bytes {
         let mut bits = BitWriter::default();
+        self.write(&mut bits);
+        Bytes::from(bits.octets)
+    }
+
+    fn write(&self, bits: &mut BitWriter) {
         match self.object {
             AacObject::LowDelay => bits.put(23, 5),
             AacObject::EnhancedLowDelay => {
@@ -182,6 +191,50 @@ impl AudioSpecificConfig {
             }
         }
         bits.put(0, 2); // epConfig
+    }
+}
+
+/// A StreamMuxConfig (ISO/IEC 14496-3 section 1.7.3) of one program with one layer: the `config` of MP4A-LATM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamMuxConfig {
+    /// The configuration of the layer.
+    pub audio: AudioSpecificConfig,
+    /// The frames in an AudioMuxElement: `numSubFrames` plus 1.
+    pub frames_per_element: u8,
+}
+
+impl StreamMuxConfig {
+    /// Reads a configuration of version 0; what stands behind the layer's configuration is ignored.
+    ///
+    /// # Errors
+    /// An [`AscError`] that says which field cannot be used.
+    pub fn parse(octets: &[u8]) -> Result<Self, AscError> {
+        let mut bits = BitReader { octets, position: 0 };
+        if bits.flag()? {
+            return Err(AscError::Unsupported("LATM version 1"));
+        }
+        if !bits.flag()? {
+            return Err(AscError::Unsupported("a LATM stream with its own time framing"));
+        }
+        let frames_per_element = bits.take(6)? as u8 + 1;
+        if bits.take(4)? != 0 || bits.take(3)? != 0 {
+            return Err(AscError::Unsupported("a LATM stream of several programs or layers"));
+        }
+        let audio = AudioSpecificConfig::read(&mut bits)?;
+        Ok(StreamMuxConfig { audio, frames_per_element })
+    }
+
+    /// The configuration's octets, padded with zero bits.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut bits = BitWriter::default();
+        bits.put(0, 1); // audioMuxVersion
+        bits.put(1, 1); // allStreamsSameTimeFraming
+        bits.put(u32::from(self.frames_per_element.saturating_sub(1)), 6);
+        bits.put(0, 4 + 3); // numProgram, numLayer
+        self.audio.write(&mut bits);
+        bits.put(0, 3); // frameLengthType: the length stands before each frame
+        bits.put(0xff, 8); // latmBufferFullness: variable rate
+        bits.put(0, 1 + 1); // otherDataPresent, crcCheckPresent
         Bytes::from(bits.octets)
     }
 }
@@ -274,6 +327,17 @@ mod tests {
     fn a_rate_without_an_index_is_written_out() {
         let config = AudioSpecificConfig::new(Eld, 23_456, 1, 512);
         assert_eq!(AudioSpecificConfig::parse(&config.to_bytes()), Ok(config));
+    }
+
+    #[test]
+    fn a_stream_mux_config_holds_an_audio_specific_config() {
+        let config = AudioSpecificConfig::new(Ld, 48_000, 1, 480);
+        let mux = StreamMuxConfig { audio: config, frames_per_element: 3 };
+        assert_eq!(StreamMuxConfig::parse(&mux.to_bytes()), Ok(mux));
+        // The configuration of RFC 6416 section 7.4.1.3 is one of AAC-LC in the same frame.
+        let other = [0x40, 0x00, 0x26, 0x20, 0x3f, 0xc0];
+        assert_eq!(StreamMuxConfig::parse(&other), Err(AscError::Object(2)));
+        assert!(StreamMuxConfig::parse(&[0xc0, 0x00, 0x26]).is_err());
     }
 
     #[test]

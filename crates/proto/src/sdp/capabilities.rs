@@ -90,7 +90,7 @@ pub enum AudioCodec {
     Pcma,
     /// AAC-LD or AAC-ELD in RFC 3640, mono.
     Aac(AacCapability),
-    /// AAC-LD in RFC 6416 LATM, 48 kHz, as video conferencing systems offer it.
+    /// AAC-LD in RFC 6416 LATM, 48 kHz on a clock of 90 kHz.
     AacLdLatm,
 }
 
@@ -119,12 +119,19 @@ pub struct AacLimits {
     pub sample_rates: Vec<u32>,
     /// The most channels.
     pub max_channels: u8,
+    /// Whether LATM with its configuration in the stream (`cpresent=1`, the default of RFC 6416 and the form of
+    /// video conferencing systems) is agreed to. It takes a depacketizer that reads it there.
+    pub latm_in_band_config: bool,
 }
 
 impl Default for AacLimits {
-    /// Every rate from 16 to 48 kHz that the low-delay codecs are used at, mono.
+    /// Every rate from 16 to 48 kHz that the low-delay codecs are used at, mono, configured by the description.
     fn default() -> Self {
-        AacLimits { sample_rates: vec![16_000, 22_050, 24_000, 32_000, 44_100, 48_000], max_channels: 1 }
+        AacLimits {
+            sample_rates: vec![16_000, 22_050, 24_000, 32_000, 44_100, 48_000],
+            max_channels: 1,
+            latm_in_band_config: false,
+        }
     }
 }
 

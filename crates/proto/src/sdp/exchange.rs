@@ -89,7 +89,8 @@ pub struct OfferAnswer {
     pub(super) agreed: Option<Agreed>,
     /// The offer that waits for its answer.
     pub(super) pending: Option<Pending>,
-    /// What each dynamic payload type has meant in this call: it never changes (RFC 3264 section 8.3.2).
+    /// What each dynamic payload type has meant in this call: it never changes (RFC 3264 section 8.3.2). Those of
+    /// the pending offer stand at the end, and go with it if it fails.
     assigned: Vec<(MediaKind, Format)>,
     /// Payload types that the peer has used for anything.
     taken: BTreeSet<u8>,
@@ -102,6 +103,8 @@ pub(super) struct Pending {
     pub(super) capabilities: Capabilities,
     pub(super) audio: LocalStream,
     pub(super) video: LocalStream,
+    /// How many payload types had a meaning before it.
+    pub(super) assigned_before: usize,
 }
 
 /// The two descriptions of a complete exchange.
@@ -144,7 +147,19 @@ impl OfferAnswer {
 
     /// The peer refused the pending offer, or it never arrived: the session stays as it was.
     pub fn offer_failed(&mut self) {
-        self.pending = None;
+        if let Some(pending) = self.pending.take() {
+            self.forget_from(pending.assigned_before);
+        }
+    }
+
+    /// Where the payload types of the pending offer, or of one made now, begin.
+    pub(super) fn assigned_before(&self) -> usize {
+        self.pending.as_ref().map_or(self.assigned.len(), |pending| pending.assigned_before)
+    }
+
+    /// Forgets the payload types of an offer that came to nothing.
+    pub(super) fn forget_from(&mut self, assigned_before: usize) {
+        self.assigned.truncate(assigned_before);
     }
 
     /// Puts the session level around media sections. The version goes up by one unless the description is the

@@ -1,6 +1,6 @@
 //! What one payload type carries: `rtpmap` and `fmtp` of every known codec, typed.
 
-use super::asc::{AacObject, AudioSpecificConfig};
+use super::asc::{AacObject, AudioSpecificConfig, StreamMuxConfig};
 use super::h264::{self, Level, PacketizationMode, ProfileLevelId};
 use crate::frame::{Codec, MediaKind};
 use bytes::Bytes;
@@ -61,10 +61,10 @@ pub struct H264Format {
 /// AAC-LD or AAC-ELD and its way into packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AacFormat {
-    /// The configuration. For LATM without `config` it is the customary one of the object type, since the
-    /// true one travels in the stream.
+    /// The configuration. For LATM with the configuration in the stream it is the customary one: 48 kHz mono in
+    /// frames of 480 samples.
     pub config: AudioSpecificConfig,
-    /// The configuration's octets as the peer wrote them.
+    /// The AudioSpecificConfig's octets, in RFC 3640 as the peer wrote them.
     pub config_octets: Bytes,
     /// The payload format.
     pub packing: AacPacking,
@@ -88,8 +88,10 @@ pub enum AacPacking {
     Latm {
         /// The RTP clock, Hz.
         clock_rate: u32,
-        /// Whether the configuration is in the stream (`cpresent`, default 1).
+        /// Whether the configuration is in the stream (`cpresent`, default 1) and not in the description.
         in_band_config: bool,
+        /// The frames in an AudioMuxElement; 1 where the configuration is in the stream.
+        frames_per_element: u8,
     },
 }
 
@@ -378,16 +380,12 @@ impl AacFormat {
         AacFormat { config, config_octets: config.to_bytes(), packing: AacPacking::HBR, bitrate: None }
     }
 
-    /// AAC-LD in LATM as video conferencing systems offer it: 48 kHz mono in frames of 480 samples, on a clock of
-    /// 90 kHz, the configuration in the stream.
+    /// AAC-LD in LATM as video conferencing systems offer it, 48 kHz mono in frames of 480 samples on a clock of
+    /// 90 kHz, but with the configuration in the description.
     pub fn latm_low_delay(bitrate: u32) -> Self {
         let config = AudioSpecificConfig::new(AacObject::LowDelay, 48_000, 1, 480);
-        AacFormat {
-            config,
-            config_octets: config.to_bytes(),
-            packing: AacPacking::Latm { clock_rate: 90_000, in_band_config: true },
-            bitrate: Some(bitrate),
-        }
+        let packing = AacPacking::Latm { clock_rate: 90_000, in_band_config: false, frames_per_element: 1 };
+        AacFormat { config, config_octets: config.to_bytes(), packing, bitrate: Some(bitrate) }
     }
 
     /// RFC 3640: only mode AAC-hbr, only with a configuration of AAC-LD or ELD, and only with AU headers of size
@@ -416,25 +414,28 @@ impl AacFormat {
         Some(AacFormat { config, config_octets, packing, bitrate: None })
     }
 
-    /// RFC 6416 section 7.3: only with `object=23`, and with the configuration in the stream.
+    /// RFC 6416 section 7.3: with a configuration of AAC-LD or ELD, or with `object=23` and the configuration in
+    /// the stream.
     fn read_latm(clock_rate: u32, parameters: &Parameters<'_>) -> Option<Self> {
         let in_band_config = parameters.number("cpresent") != Some(0);
-        if clock_rate == 0 || parameters.number("object") != Some(23) || !in_band_config {
-            return None;
-        }
-        let mut format = AacFormat::latm_low_delay(0);
-        format.bitrate = parameters.number("bitrate");
-        format.packing = AacPacking::Latm { clock_rate, in_band_config };
-        Some(format)
+        let mux = match parameters.text("config") {
+            Some(config) => StreamMuxConfig::parse(&hex_octets(config)?).ok()?,
+            None if in_band_config && parameters.number("object") == Some(23) => StreamMuxConfig {
+                audio: AudioSpecificConfig::new(AacObject::LowDelay, 48_000, 1, 480),
+                frames_per_element: 1,
+            },
+            None => return None,
+        };
+        let StreamMuxConfig { audio: config, frames_per_element } = mux;
+        let packing = AacPacking::Latm { clock_rate, in_band_config, frames_per_element };
+        let bitrate = parameters.number("bitrate");
+        (clock_rate > 0).then(|| AacFormat { config, config_octets: config.to_bytes(), packing, bitrate })
     }
 
     fn fmtp(&self) -> String {
         match self.packing {
             AacPacking::Hbr { size_length, index_length, index_delta_length } => {
-                let config = self.config_octets.iter().fold(String::new(), |mut text, octet| {
-                    let _ = write!(text, "{octet:02X}");
-                    text
-                });
+                let config = hex_digits(&self.config_octets);
                 // 254 (0xFE) is "no audio profile specified" in ISO/IEC 14496-3; receivers go by config.
                 format!(
                     "streamtype=5;profile-level-id=254;mode=AAC-hbr;config={config};sizeLength={size_length};\
@@ -442,11 +443,19 @@ impl AacFormat {
                     self.config.frame_length
                 )
             }
-            AacPacking::Latm { .. } => {
+            AacPacking::Latm { in_band_config, frames_per_element, .. } => {
                 let mut text = String::new();
                 push(&mut text, "bitrate", self.bitrate);
-                push(&mut text, "profile-level-id", Some(24));
+                if self.config.object == AacObject::LowDelay {
+                    // Low Delay Audio Profile, level 3.
+                    push(&mut text, "profile-level-id", Some(24));
+                }
                 push(&mut text, "object", Some(self.config.object.object_type()));
+                if !in_band_config {
+                    let mux = StreamMuxConfig { audio: self.config, frames_per_element };
+                    push(&mut text, "cpresent", Some(0));
+                    push(&mut text, "config", Some(hex_digits(&mux.to_bytes())));
+                }
                 text
             }
         }
@@ -524,6 +533,14 @@ pub(super) fn hex_octets(text: &str) -> Option<Vec<u8>> {
     let digits = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<Vec<u8>>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
+/// The opposite of [`hex_octets`].
+fn hex_digits(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02X}");
+        text
+    })
 }
 
 /// The NAL units of a `sprop-parameter-sets` value; what is no base64 is left out.

@@ -1,5 +1,6 @@
 //! Which formats two sides have in common, and what each of them may send with.
 
+use super::asc::{AacObject, AudioSpecificConfig};
 use super::capabilities::{AnswerOrder, AudioCodec, Capabilities};
 use super::dialect::softphone;
 use super::format::{AacFormat, AacPacking, Encoding, Format, H264Format, TelephoneEvent};
@@ -210,22 +211,29 @@ fn agree(offered: &Format, capabilities: &Capabilities) -> Option<Match> {
 fn aac_rank(theirs: &AacFormat, capabilities: &Capabilities) -> Option<usize> {
     let config = &theirs.config;
     let limits = &capabilities.aac;
+    let is_within = config.channels <= limits.max_channels
+        && limits.sample_rates.contains(&config.sample_rate)
+        && !config.sbr
+        && !config.resilience.contains(&true);
+    let is_same = |codec: &AudioCodec| match codec {
+        AudioCodec::Aac(aac) => {
+            let ours = AudioSpecificConfig::new(aac.object, aac.sample_rate, 1, aac.frame_length);
+            ours == *config
+        }
+        _ => false,
+    };
+    let place = |test: &dyn Fn(&AudioCodec) -> bool| capabilities.audio.iter().position(test);
     match theirs.packing {
-        AacPacking::Latm { .. } => capabilities.audio.iter().position(|c| *c == AudioCodec::AacLdLatm),
-        packing if packing != AacPacking::HBR => None,
-        _ if config.sbr || config.resilience.contains(&true) || config.channels > limits.max_channels => None,
-        _ => {
-            let exact = capabilities.audio.iter().position(|codec| {
-                matches!(codec, AudioCodec::Aac(aac) if aac.object == config.object
-                    && aac.sample_rate == config.sample_rate && aac.frame_length == config.frame_length)
-            });
-            let within = limits.sample_rates.contains(&config.sample_rate);
-            exact.or_else(|| {
-                capabilities.audio.iter().position(
-                    |codec| matches!(codec, AudioCodec::Aac(aac) if within && aac.object == config.object),
-                )
+        AacPacking::Latm { in_band_config, .. } => {
+            let is_readable = is_within && (!in_band_config || limits.latm_in_band_config);
+            place(&|codec| {
+                is_readable && *codec == AudioCodec::AacLdLatm && config.object == AacObject::LowDelay
             })
         }
+        AacPacking::HBR => place(&is_same).or_else(|| {
+            place(&|codec| matches!(codec, AudioCodec::Aac(aac) if is_within && aac.object == config.object))
+        }),
+        AacPacking::Hbr { .. } => None,
     }
 }
 

@@ -29,6 +29,7 @@ impl OfferAnswer {
         if wanted.is_empty() && !chosen.is_empty() {
             return Err(NegotiationError::NothingToOffer { kinds: chosen });
         }
+        let assigned_before = self.assigned_before();
         let session_address = media.stream(wanted.first().copied().unwrap_or(MediaKind::Audio)).rtp.ip();
         let before: Vec<MediaDescription> =
             self.agreed.as_ref().map(|agreed| agreed.local.media.clone()).unwrap_or_default();
@@ -47,6 +48,7 @@ impl OfferAnswer {
             capabilities: media.capabilities.clone(),
             audio: media.audio,
             video: media.video,
+            assigned_before,
         });
         Ok(description)
     }
