@@ -189,3 +189,71 @@ impl From<Response> for Message {
         Message::Response(m)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn invite() -> Request {
+        let datagram = b"INVITE sip:bob@h SIP/2.0\r\nv: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b\r\n\
+            Via: SIP/2.0/UDP c\r\nRoute: <sip:p;lr>\r\nMax-Forwards: 9\r\nFrom: <sip:al@h>;tag=1\r\n\
+            t: sip:bob@h\r\nCall-ID: c\r\nCSeq: 3 INVITE\r\nTimestamp: 5.2\r\nX: y\r\n\r\nbody";
+        match Message::parse(datagram, &Limits::default()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn names(headers: &Headers) -> Vec<String> {
+        headers.iter().map(|(n, _)| n.to_string()).collect()
+    }
+
+    #[test]
+    fn a_response_copies_what_rfc_3261_says_and_no_more() {
+        let response = Response::to_request(&invite(), 180);
+        assert_eq!(names(&response.headers), ["Via", "Via", "To", "From", "Call-ID", "CSeq"]);
+        assert_eq!(response.headers.vias().count(), 3);
+        assert_eq!((response.status, response.reason_text().as_str()), (180, "Ringing"));
+        let trying = Response::to_request(&invite(), 100);
+        assert_eq!(trying.headers.get(HeaderName::Timestamp), Some(&b"5.2"[..]));
+    }
+
+    #[test]
+    fn a_to_tag_is_added_once() {
+        let mut response = Response::to_request(&invite(), 200);
+        response.set_to_tag("t1");
+        response.set_to_tag("t2");
+        assert_eq!(response.headers.get(HeaderName::To), Some(&b"sip:bob@h;tag=t1"[..]));
+    }
+
+    #[test]
+    fn an_ack_has_the_topmost_via_and_the_to_of_the_response() {
+        let request = invite();
+        let mut response = Response::to_request(&request, 486);
+        response.set_to_tag("t");
+        let ack = request.ack_for(&response);
+        let expected = ["Via", "Max-Forwards", "Route", "To", "From", "Call-ID", "CSeq"];
+        assert_eq!(names(&ack.headers), expected);
+        assert_eq!(ack.headers.get(HeaderName::Via), Some(&b"SIP/2.0/UDP a;branch=z9hG4bK1"[..]));
+        assert_eq!(ack.headers.to().unwrap().tag(), Some(&b"t"[..]));
+        assert_eq!(ack.headers.cseq(), Ok(CSeq { seq: 3, method: Method::Ack }));
+        assert_eq!((ack.method, ack.uri), (Method::Ack, request.uri));
+    }
+
+    #[test]
+    fn a_cancel_has_the_to_of_the_request() {
+        let cancel = invite().cancel();
+        assert_eq!(cancel.headers.to().unwrap().tag(), None);
+        assert_eq!(cancel.headers.cseq(), Ok(CSeq { seq: 3, method: Method::Cancel }));
+        assert!(cancel.body.is_empty());
+    }
+
+    #[test]
+    fn the_source_is_noted_in_the_topmost_via_alone() {
+        let mut request = invite();
+        request.stamp_source(([192, 0, 2, 9], 5999).into());
+        let received: Vec<_> = request.headers.vias().map(|v| v.unwrap().received()).collect();
+        assert_eq!(received, [Some([192, 0, 2, 9].into()), None, None]);
+    }
+}

@@ -206,8 +206,13 @@ struct Head {
 /// Reads header fields up to the empty line. A line that is none is skipped and becomes the problem, unless
 /// there was one before.
 fn read_head(text: &[u8], limits: &Limits) -> Head {
-    let mut fields =
-        Fields { headers: Headers::with_capacity(16), open: None, list_values: 0, problem: None };
+    let mut fields = Fields {
+        headers: Headers::with_capacity(16),
+        max: limits.sip_headers,
+        open: None,
+        list_values: 0,
+        problem: None,
+    };
     let mut rest = text;
     let mut ended = false;
     while let Some((line, tail)) = take_line(rest) {
@@ -220,10 +225,6 @@ fn read_head(text: &[u8], limits: &Limits) -> Head {
             }
             [b' ' | b'\t', ..] => fields.fold(at, line),
             _ => fields.begin(at, line, text),
-        }
-        if fields.headers.len() > limits.sip_headers {
-            fields.problem.get_or_insert((Problem::TooManyHeaders, at));
-            break;
         }
     }
     fields.finish(text);
@@ -242,6 +243,8 @@ fn read_head(text: &[u8], limits: &Limits) -> Head {
 /// The fields read so far and the one whose value may still be continued on the next line.
 struct Fields {
     headers: Headers,
+    /// How many are kept.
+    max: usize,
     open: Option<Open>,
     /// The commas in all list fields and the fields themselves: no list is longer than that.
     list_values: usize,
@@ -276,6 +279,10 @@ impl Fields {
 
     fn finish(&mut self, text: &[u8]) {
         let Some(Open::Field { name, value }) = self.open.take() else { return };
+        if self.headers.len() >= self.max {
+            self.problem.get_or_insert((Problem::TooManyHeaders, name.start));
+            return;
+        }
         let slice = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
         let name_text = lex::trim_end(slice(&name));
         let Some(parsed) = HeaderName::parse(name_text) else {

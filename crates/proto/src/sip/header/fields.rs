@@ -77,7 +77,7 @@ impl Headers {
         self.get(name).map(|v| lex::text(v).into_owned())
     }
 
-    /// Adds a field at the end.
+    /// Adds a field at the end. A known name is written in its canonical spelling.
     ///
     /// No value can break out of its line: line ends in it become spaces, white space around it is
     /// dropped. Octets that no name may hold become `-`.
@@ -285,5 +285,66 @@ impl Eq for Headers {}
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(n, v)| (n.as_str(), lex::text(v)))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&str, &str)]) -> Headers {
+        let mut headers = Headers::new();
+        fields.iter().for_each(|&(name, value)| headers.push(name, value));
+        headers
+    }
+
+    #[test]
+    fn a_field_is_found_by_any_of_its_names() {
+        let h = headers(&[("i", "1"), ("X-a", "2"), ("Call-Id", "3")]);
+        assert_eq!(h.all(HeaderName::CallId).collect::<Vec<_>>(), [b"1", b"3"]);
+        assert_eq!(h.get(HeaderName::Other("call-ID")), Some(&b"1"[..]));
+        assert_eq!(h.get("x-A"), Some(&b"2"[..]));
+        assert_eq!(h.get("X"), None);
+        assert!(h.contains("I") && !h.contains(HeaderName::Via));
+    }
+
+    #[test]
+    fn setting_a_field_keeps_its_place_and_drops_its_doubles() {
+        let mut h = headers(&[("A", "1"), ("B-c", "2"), ("A", "3"), ("D", "4")]);
+        h.set("a", "5");
+        h.set("E-f", "6");
+        let seen: Vec<_> = h.iter().map(|(n, v)| (n.as_str(), v)).collect();
+        assert_eq!(seen, [("a", &b"5"[..]), ("B-c", b"2"), ("D", b"4"), ("E-f", b"6")]);
+        assert_eq!((h.remove("a"), h.remove("a"), h.len()), (1, 0, 3));
+    }
+
+    #[test]
+    fn the_top_of_a_list_is_taken_off_or_replaced_across_fields() {
+        let mut h = headers(&[("Route", ", <sip:a,b@h>, <sip:c@h>"), ("Route", "<sip:d@h>")]);
+        assert!(h.replace_first(HeaderName::Route, "<sip:x@h>"));
+        assert_eq!(h.get(HeaderName::Route), Some(&b"<sip:x@h>, <sip:c@h>"[..]));
+        h.push_front(HeaderName::Route, "<sip:y@h>");
+        let popped = std::iter::from_fn(|| h.pop_first(HeaderName::Route)).collect::<Vec<_>>();
+        assert_eq!(popped, [&b"<sip:y@h>"[..], b"<sip:x@h>", b"<sip:c@h>", b"<sip:d@h>"]);
+        assert!(h.is_empty() && !h.replace_first(HeaderName::Route, "<sip:z@h>"));
+    }
+
+    #[test]
+    fn equality_sees_names_values_and_order_alone() {
+        let a = headers(&[("Via", "1"), ("X", "2")]);
+        let mut b = headers(&[("x", "2")]);
+        b.push_front("v", " 1 ");
+        assert_eq!(a, b);
+        assert_ne!(a, headers(&[("X", "2"), ("Via", "1")]));
+    }
+
+    #[test]
+    fn content_length_is_written_once_and_true() {
+        let mut out = Vec::new();
+        headers(&[("l", "7"), ("X-a", "y"), ("Content-Length", "8")]).encode(3, &mut out);
+        assert_eq!(out, b"Content-Length: 3\r\nX-a: y\r\n");
+        out.clear();
+        headers(&[("X-a", "y")]).encode(3, &mut out);
+        assert_eq!(out, b"X-a: y\r\nContent-Length: 3\r\n");
     }
 }

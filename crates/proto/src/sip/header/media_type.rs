@@ -48,3 +48,25 @@ impl fmt::Display for MediaType<'_> {
         write!(f, "{}/{}", self.kind, self.subtype)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_compare_without_case_and_ranges_take_what_they_cover() {
+        let sdp = MediaType::parse(b"Application / SDP ; charset=\"utf-8\"").unwrap();
+        assert!(sdp.is("application", "sdp") && !sdp.is("application", "sd"));
+        assert_eq!(sdp.params.get("charset").unwrap().unquoted().unwrap().as_ref(), b"utf-8");
+        let accepts = |range: &[u8]| MediaType::parse(range).unwrap().accepts("application", "sdp");
+        assert!(accepts(b"*/*") && accepts(b"application/*;q=0.1") && accepts(b"application/SDP"));
+        assert!(!accepts(b"text/*") && !accepts(b"application/ske"));
+    }
+
+    #[test]
+    fn a_type_is_two_tokens() {
+        for bad in [&b""[..], b"application", b"application/", b"/sdp", b"a b/c", b"a/b/c", b"a;b/c"] {
+            assert!(MediaType::parse(bad).is_err(), "{}", lex::text(bad));
+        }
+    }
+}

@@ -128,3 +128,67 @@ pub(in crate::sip) fn stamp(value: &[u8], source: SocketAddr) -> Option<Vec<u8>>
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamped(value: &str, source: &str) -> Option<String> {
+        stamp(value.as_bytes(), source.parse().unwrap()).map(|v| String::from_utf8(v).unwrap())
+    }
+
+    #[test]
+    fn a_via_that_names_its_source_is_left_alone() {
+        assert_eq!(stamped("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bKa", "192.0.2.1:9"), None);
+        assert_eq!(stamped("SIP/2.0/UDP [2001:db8:0::1];branch=z9hG4bKa", "[2001:db8::1]:9"), None);
+    }
+
+    #[test]
+    fn a_name_or_another_address_gets_received() {
+        assert_eq!(
+            stamped("SIP/2.0/UDP pc.example.com;branch=z9hG4bKa", "192.0.2.1:9").as_deref(),
+            Some("SIP/2.0/UDP pc.example.com;branch=z9hG4bKa;received=192.0.2.1")
+        );
+        assert_eq!(
+            stamped("SIP/2.0/UDP 10.0.0.1", "[2001:db8::1]:9").as_deref(),
+            Some("SIP/2.0/UDP 10.0.0.1;received=2001:db8::1")
+        );
+    }
+
+    #[test]
+    fn who_asks_for_rport_gets_received_and_rport() {
+        assert_eq!(
+            stamped("SIP/2.0/UDP 192.0.2.1:5070 ; rport ;branch=z9hG4bKa", "192.0.2.1:9").as_deref(),
+            Some("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bKa;received=192.0.2.1;rport=9")
+        );
+    }
+
+    #[test]
+    fn what_a_client_claims_of_its_source_is_replaced() {
+        assert_eq!(
+            stamped("SIP/2.0/UDP 192.0.2.1;received=203.0.113.5;rport=1;x=\"a;b\"", "192.0.2.1:9").as_deref(),
+            Some("SIP/2.0/UDP 192.0.2.1;x=\"a;b\";received=192.0.2.1;rport=9")
+        );
+    }
+
+    #[test]
+    fn white_space_may_stand_around_slashes_and_colon() {
+        let via = Via::parse(b"sip / 2.0 / TLS\t[::1] : 5061 ;branch=Z9HG4BKx;ttl=16").unwrap();
+        assert_eq!((via.transport, via.host.to_string().as_str(), via.port), ("TLS", "[::1]", Some(5061)));
+        assert!(via.has_magic_cookie());
+        assert_eq!(via.rport(), None);
+    }
+
+    #[test]
+    fn errors_say_where() {
+        for (value, what, at) in [
+            (&b"SIP"[..], "no protocol", 0),
+            (b"SIP/2.0", "no version", 4),
+            (b"SIP/2.0/U?P h", "bad transport", 8),
+            (b"SIP/2.0/UDP h^", "bad host", 11),
+            (b"SIP/2.0/UDP h:p", "bad port", 11),
+        ] {
+            assert_eq!(Via::parse(value).unwrap_err(), ValueError { what, at });
+        }
+    }
+}
