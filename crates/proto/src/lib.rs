@@ -15,6 +15,9 @@
 //! [`rtp`] sessions of a call. [`sdp`] turns offers and answers into the formats that a call's media use.
 //! `call` may use `sip`, `sdp` and `rtp`; those never use one another.
 
+pub mod agent;
+mod call;
+pub mod demux;
 pub mod frame;
 pub mod io;
 pub mod limits;

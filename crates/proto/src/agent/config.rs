@@ -1,0 +1,81 @@
+//! How an agent is set up.
+
+use crate::io::MediaChoice;
+use crate::limits::Limits;
+use crate::sdp::Capabilities;
+use crate::sip::transaction::Timers;
+use std::time::Duration;
+
+/// The settings of an agent.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The value of the User-Agent and Server headers.
+    pub user_agent: String,
+    /// The display name in From, where there is one.
+    pub display_name: Option<String>,
+    /// The user part of our own URIs.
+    pub user: String,
+    /// What to do with an INVITE.
+    pub answer: AnswerPolicy,
+    /// The media that this side takes part in.
+    pub media: MediaChoice,
+    /// The codecs that it has, in order of preference, and their parameters.
+    pub capabilities: Capabilities,
+    /// The UDP ports that media use.
+    pub ports: PortPlan,
+    /// Take part in signalling alone: answer offers as ever, but send no RTP and no RTCP.
+    pub signalling_only: bool,
+    /// What peers may cost.
+    pub limits: Limits,
+    /// The timers of SIP transactions.
+    pub timers: Timers,
+    /// End a call with BYE when nothing has arrived on it for this long, though media should; `None`: never.
+    pub media_silence: Option<Duration>,
+    /// Send a key frame at most this often, however often the peer asks.
+    pub keyframe_interval: Duration,
+    /// The bit rate that pictures begin with where the peer sets no lower limit, bits a second.
+    pub video_bitrate: u32,
+}
+
+/// What to do with an INVITE that could be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerPolicy {
+    /// Accept it at once: 180, then 200.
+    Accept,
+    /// Report it, and wait for a command.
+    Ask,
+    /// Decline it with this status.
+    Decline(u16),
+}
+
+/// The UDP ports that media use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortPlan {
+    /// The one that signalling uses, for sound, pictures and RTCP.
+    One,
+    /// A pair of ports of its own for each media section (RTP even, RTCP the next), out of this pool.
+    Separate {
+        /// Even ports to try, in order.
+        pool: Vec<u16>,
+    },
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            user_agent: concat!("visavis/", env!("CARGO_PKG_VERSION")).into(),
+            display_name: None,
+            user: "visavis".into(),
+            answer: AnswerPolicy::Accept,
+            media: MediaChoice::BOTH,
+            capabilities: Capabilities::default(),
+            ports: PortPlan::One,
+            signalling_only: false,
+            limits: Limits::default(),
+            timers: Timers::default(),
+            media_silence: None,
+            keyframe_interval: Duration::from_secs(1),
+            video_bitrate: 1_000_000,
+        }
+    }
+}

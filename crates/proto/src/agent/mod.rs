@@ -1,0 +1,403 @@
+//! The agent: inputs are routed to calls, and what the calls want is collected.
+
+mod config;
+pub(crate) mod core;
+mod counters;
+mod routes;
+mod uas;
+
+pub(crate) use uas::describe;
+
+pub use config::{AnswerPolicy, Config, PortPlan};
+pub use counters::{Counters, Dropped, Received};
+
+use self::core::Core;
+use self::routes::Routes;
+use crate::call::Call;
+use crate::demux::{self, Kind};
+use crate::io::{CallHandle, Command, Datagram, EndReason, Event, Input, Output, RequestId, SectionStats};
+use crate::sip::dialog::DialogId;
+use crate::sip::transaction::{self, ClientKey, Endpoint, ServerKey, TuEvent};
+use crate::sip::{Message, UriBuf};
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A user agent: SIP, SDP and RTP of any number of calls on one port.
+///
+/// Feed it with [`Agent::handle`], and after each input take what it wants done from [`Agent::poll`] until
+/// that gives [`Output::Timeout`].
+pub struct Agent {
+    core: Core,
+    calls: BTreeMap<CallHandle, Call>,
+    routes: Routes,
+    dialogs: HashMap<DialogId, CallHandle>,
+    clients: HashMap<ClientKey, Asker>,
+    servers: HashMap<ServerKey, CallHandle>,
+    sockets_asked: HashMap<RequestId, CallHandle>,
+    deadlines: BTreeSet<(Time, CallHandle)>,
+    next_call: u64,
+    closing: bool,
+}
+
+/// Who waits for the response to a request of ours.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    Call(CallHandle),
+    Options { request: RequestId, sent: Time },
+}
+
+impl Agent {
+    /// An agent without a socket: it gets one by [`Input::SocketOpened`]. All its random numbers come from
+    /// `seed`, which must itself come from a cryptographic source.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Agent {
+            core: Core::new(config, seed),
+            calls: BTreeMap::new(),
+            routes: Routes::default(),
+            dialogs: HashMap::new(),
+            clients: HashMap::new(),
+            servers: HashMap::new(),
+            sockets_asked: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            next_call: 0,
+            closing: false,
+        }
+    }
+
+    /// A handle for a call to be placed with [`Command::Call`].
+    pub fn new_call(&mut self) -> CallHandle {
+        self.next_call += 1;
+        CallHandle(self.next_call)
+    }
+
+    /// What was measured in a call so far; `None` when it is over.
+    pub fn stats(&self, call: CallHandle) -> Option<Vec<SectionStats>> {
+        Some(self.calls.get(&call)?.stats())
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.core.counters
+    }
+
+    /// What was counted in the transaction layer since the start.
+    pub fn transaction_counters(&self) -> &transaction::Counters {
+        self.core.transactions.counters()
+    }
+
+    /// The calls that are not over.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether no call and no transaction is left.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.core.transactions.is_empty()
+    }
+
+    /// Takes one input. Then call [`Agent::poll`] until it gives [`Output::Timeout`].
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::Datagram(datagram) => self.datagram(now, datagram),
+            Input::Frame { call, section, frame } => match self.calls.get_mut(&call) {
+                Some(found) => {
+                    found.frame(now, &mut self.core, section, frame);
+                    self.settle(call);
+                }
+                None => self.core.counters.dropped.frames += 1,
+            },
+            Input::Command(command) => self.command(now, command),
+            Input::Timeout => {}
+            Input::SocketOpened { request: None, result } => match result {
+                Ok(opened) => drop(self.core.main.get_or_insert(opened)),
+                Err(error) => tracing::warn!(error = error.0, "no socket"),
+            },
+            Input::SocketOpened { request: Some(request), result } => {
+                let owner = self.sockets_asked.remove(&request);
+                if let Some((handle, call)) = owner.and_then(|h| Some((h, self.calls.get_mut(&h)?))) {
+                    call.socket_opened(now, &mut self.core, request, result);
+                    self.settle(handle);
+                } else if let Ok((socket, _)) = result {
+                    self.core.output(Output::CloseSocket(socket));
+                }
+            }
+            Input::InterfacesChanged { addresses } => {
+                tracing::debug!(?addresses, "addresses changed; calls stay on theirs");
+            }
+            // Streams and names are asked for by this agent, which asks for none yet.
+            Input::StreamOpened { .. }
+            | Input::StreamData { .. }
+            | Input::StreamClosed { .. }
+            | Input::Resolved { .. } => self.core.counters.dropped.unwanted += 1,
+        }
+    }
+
+    /// The next thing to do; [`Output::Timeout`] when there is nothing for now.
+    pub fn poll(&mut self, now: Time) -> Output {
+        loop {
+            if let Some(output) = self.core.next_output() {
+                return output;
+            }
+            match self.core.transactions.poll(now) {
+                Some(transaction::Output::Transmit(to, data)) => {
+                    self.core.counters.sent += 1;
+                    return Output::Transmit(to.datagram(data));
+                }
+                Some(transaction::Output::Event(event)) => {
+                    self.transaction_event(now, event);
+                    continue;
+                }
+                None => {}
+            }
+            if let Some(&(at, handle)) = self.deadlines.first()
+                && at <= now
+            {
+                if let Some(call) = self.calls.get_mut(&handle) {
+                    call.timeout(now, &mut self.core);
+                }
+                self.settle(handle);
+                continue;
+            }
+            let calls = self.deadlines.first().map(|&(at, _)| at);
+            let transactions = self.core.transactions.next_timeout();
+            return Output::Timeout(calls.into_iter().chain(transactions).min());
+        }
+    }
+
+    fn datagram(&mut self, now: Time, datagram: Datagram<'_>) {
+        let received = &mut self.core.counters.received;
+        match demux::classify(datagram.data) {
+            Kind::Sip => {
+                received.sip += 1;
+                self.sip(now, datagram);
+            }
+            Kind::Rtp => {
+                received.rtp += 1;
+                self.rtp(now, datagram);
+            }
+            Kind::Rtcp => {
+                received.rtcp += 1;
+                self.rtcp(now, datagram);
+            }
+            Kind::KeepAlive => received.keep_alive += 1,
+            Kind::Stun => {
+                received.stun += 1;
+                self.core.counters.dropped.unwanted += 1;
+            }
+            Kind::Dtls => {
+                received.dtls += 1;
+                self.core.counters.dropped.unwanted += 1;
+            }
+            Kind::Unknown => {
+                received.unknown += 1;
+                self.core.counters.dropped.unwanted += 1;
+                tracing::trace!(remote = %datagram.remote, octets = datagram.data.len(), "not a known protocol");
+            }
+        }
+    }
+
+    fn sip(&mut self, now: Time, datagram: Datagram<'_>) {
+        let Datagram { socket, local, remote, data, .. } = datagram;
+        let source = Endpoint::udp(socket, local, remote);
+        match Message::parse(data, &self.core.config.limits) {
+            Ok(Message::Request(request)) => self.request(now, request, source),
+            Ok(Message::Response(response)) => {
+                self.core.transactions.handle_response(now, response);
+            }
+            Err(error) => {
+                tracing::debug!(%error, %remote, "a SIP message cannot be read");
+                self.malformed(error, source);
+            }
+        }
+    }
+
+    fn rtp(&mut self, now: Time, datagram: Datagram<'_>) {
+        let Some((handle, section)) = self.routes.rtp(&datagram, &self.calls) else {
+            self.core.counters.dropped.rtp_stray += 1;
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(&handle) {
+            call.rtp(now, &mut self.core, section, &datagram);
+            self.settle(handle);
+        }
+    }
+
+    fn rtcp(&mut self, now: Time, datagram: Datagram<'_>) {
+        let compound = crate::rtp::rtcp::Compound::parse(datagram.data).ok();
+        let mut taken = false;
+        if let Some(compound) = compound {
+            for handle in self.routes.rtcp(&datagram) {
+                if let Some(call) = self.calls.get_mut(&handle)
+                    && call.rtcp(now, &mut self.core, &datagram, &compound)
+                {
+                    taken = true;
+                    self.settle(handle);
+                    break;
+                }
+            }
+        }
+        if !taken {
+            self.core.counters.dropped.rtcp_stray += 1;
+        }
+    }
+
+    fn command(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Call(handle, request) => {
+                self.next_call = self.next_call.max(handle.0);
+                if self.closing || self.calls.len() >= self.core.config.limits.calls {
+                    let what = if self.closing {
+                        "the endpoint is closing"
+                    } else {
+                        "the limit on calls is reached"
+                    };
+                    let reason = EndReason::Failed { what: what.into() };
+                    return self.core.event(Event::Ended { call: handle, reason, stats: Vec::new() });
+                }
+                self.core.counters.calls_out += 1;
+                let call = Call::place(now, &mut self.core, handle, *request);
+                self.calls.insert(handle, call);
+                self.settle(handle);
+            }
+            Command::Options { request, target, destination } => {
+                self.send_options(now, request, &target, destination);
+            }
+            Command::Shutdown => {
+                self.closing = true;
+                for handle in self.calls.keys().copied().collect::<Vec<_>>() {
+                    self.command(now, Command::Hangup { call: handle });
+                }
+            }
+            Command::Ring { call, .. }
+            | Command::Accept { call }
+            | Command::Reject { call, .. }
+            | Command::Hangup { call }
+            | Command::Hold { call }
+            | Command::Resume { call }
+            | Command::Reinvite { call, .. }
+            | Command::Message { call, .. }
+            | Command::Dtmf { call, .. }
+            | Command::RequestKeyframe { call, .. } => {
+                if let Some(found) = self.calls.get_mut(&call) {
+                    found.command(now, &mut self.core, command);
+                    self.settle(call);
+                }
+            }
+        }
+    }
+
+    fn send_options(&mut self, now: Time, id: RequestId, target: &str, destination: std::net::SocketAddr) {
+        let unsent = |reason: &str| Event::OptionsAnswered {
+            request: id,
+            status: 408,
+            reason: reason.to_owned(),
+            allow: Vec::new(),
+            agent: None,
+            round_trip: None,
+        };
+        let (Ok(uri), Some((socket, local))) = (UriBuf::new(target), self.core.main) else {
+            return self.core.event(unsent("the target is no URI, or there is no socket"));
+        };
+        let to = Endpoint::udp(socket, local, destination);
+        let request = uas::options_request(&mut self.core, uri, &to);
+        match self.core.request(now, request, to) {
+            Ok(key) => drop(self.clients.insert(key, Asker::Options { request: id, sent: now })),
+            Err(error) => self.core.event(unsent(&error.to_string())),
+        }
+    }
+
+    fn transaction_event(&mut self, now: Time, event: TuEvent) {
+        match event {
+            TuEvent::Response(key, response) => match self.clients.get(&key).copied() {
+                Some(Asker::Call(handle)) => {
+                    if let Some(call) = self.calls.get_mut(&handle) {
+                        call.response_received(now, &mut self.core, key, response);
+                        self.settle(handle);
+                    }
+                }
+                Some(Asker::Options { request, sent }) if !response.is_provisional() => {
+                    self.clients.remove(&key);
+                    let text = |m: &[u8]| String::from_utf8_lossy(m).into_owned();
+                    self.core.event(Event::OptionsAnswered {
+                        request,
+                        status: response.status,
+                        reason: response.reason_text(),
+                        allow: response.headers.allow().map(text).collect(),
+                        agent: response.headers.user_agent(),
+                        round_trip: Some(now.since(sent)),
+                    });
+                }
+                Some(Asker::Options { .. }) | None => {}
+            },
+            TuEvent::Timeout(key) | TuEvent::TransportError(key) => match self.clients.get(&key).copied() {
+                Some(Asker::Call(handle)) => {
+                    if let Some(call) = self.calls.get_mut(&handle) {
+                        call.no_response(now, &mut self.core, key);
+                        self.settle(handle);
+                    }
+                }
+                Some(Asker::Options { request, .. }) => {
+                    self.clients.remove(&key);
+                    self.core.event(Event::OptionsAnswered {
+                        request,
+                        status: 408,
+                        reason: "no response".into(),
+                        allow: Vec::new(),
+                        agent: None,
+                        round_trip: None,
+                    });
+                }
+                None => {}
+            },
+            TuEvent::ClientTerminated(key) => drop(self.clients.remove(&key)),
+            TuEvent::ServerTimeout(key) => {
+                if let Some(handle) = self.servers.get(&key).copied()
+                    && let Some(call) = self.calls.get_mut(&handle)
+                {
+                    call.server_timeout(now, &mut self.core, key);
+                    self.settle(handle);
+                }
+            }
+            TuEvent::ServerTransportError(_) => {}
+            TuEvent::ServerTerminated(key) => drop(self.servers.remove(&key)),
+        }
+    }
+
+    /// Brings the tables up to date with what a call has become.
+    fn settle(&mut self, handle: CallHandle) {
+        let Some(call) = self.calls.get_mut(&handle) else { return };
+        let news = call.take_news();
+        for key in news.clients {
+            self.clients.insert(key, Asker::Call(handle));
+        }
+        for key in news.servers {
+            self.servers.insert(key, handle);
+        }
+        for request in news.sockets {
+            self.sockets_asked.insert(request, handle);
+        }
+        for id in news.dialogs {
+            self.dialogs.insert(id, handle);
+        }
+        if news.media_changed {
+            self.routes.forget(handle);
+            self.routes.learn(call);
+        }
+        if let Some(at) = call.scheduled.take() {
+            self.deadlines.remove(&(at, handle));
+        }
+        if call.is_over() {
+            let call = self.calls.remove(&handle);
+            self.routes.forget(handle);
+            for id in call.iter().flat_map(Call::dialog_ids) {
+                self.dialogs.remove(id);
+            }
+        } else if let Some(at) = call.next_deadline(&self.core) {
+            call.scheduled = Some(at);
+            self.deadlines.insert((at, handle));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

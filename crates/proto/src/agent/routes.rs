@@ -1,0 +1,202 @@
+//! Which call and which media section a packet of RTP or RTCP belongs to.
+//!
+//! All calls share a port, and two one-port endpoints share a whole 5-tuple, so addresses alone do not
+//! tell calls apart: SSRCs that the peer announced or that were heard before come first, then the
+//! addresses that its description names, then the address that it signals from.
+
+use crate::call::Call;
+use crate::io::{CallHandle, Datagram};
+use crate::rtp::RtpPacket;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+
+type Place = (CallHandle, usize);
+
+#[derive(Default)]
+pub(super) struct Routes {
+    /// Streams heard before.
+    heard: HashMap<(SocketAddr, u32), Place>,
+    /// Streams announced by `a=ssrc`, with the address that the call is signalled from.
+    announced: HashMap<(IpAddr, u32), Place>,
+    /// Sections by the address that their media should come from.
+    by_address: HashMap<SocketAddr, Vec<Place>>,
+    /// Calls by the IP address of the peer's signalling and media.
+    by_host: HashMap<IpAddr, Vec<CallHandle>>,
+    /// Calls by the SSRCs that they send with.
+    own: HashMap<u32, CallHandle>,
+    /// What to remove when a call changes or ends.
+    entries: HashMap<CallHandle, Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    heard: Vec<(SocketAddr, u32)>,
+    announced: Vec<(IpAddr, u32)>,
+    addresses: Vec<SocketAddr>,
+    hosts: Vec<IpAddr>,
+    own: Vec<u32>,
+}
+
+impl Routes {
+    /// Notes what a call's description says of its streams.
+    pub(super) fn learn(&mut self, call: &Call) {
+        let handle = call.handle();
+        let entries = self.entries.entry(handle).or_default();
+        let mut hosts = vec![call.peer().ip()];
+        for (index, section) in call.media().sections.iter().enumerate() {
+            let Some(section) = section else { continue };
+            for address in
+                [section.agreed.remote, section.agreed.remote_rtcp, section.remote()].into_iter().flatten()
+            {
+                hosts.push(address.ip());
+                let places = self.by_address.entry(address).or_default();
+                if !places.contains(&(handle, index)) {
+                    places.push((handle, index));
+                    entries.addresses.push(address);
+                }
+            }
+        }
+        hosts.sort_unstable();
+        hosts.dedup();
+        for (index, section) in call.media().sections.iter().enumerate() {
+            let sources = section.iter().flat_map(|s| &s.agreed.remote_sources);
+            for source in sources {
+                for host in &hosts {
+                    self.announced.insert((*host, source.ssrc), (handle, index));
+                    entries.announced.push((*host, source.ssrc));
+                }
+            }
+        }
+        for section in call.media().iter() {
+            self.own.insert(section.session.ssrc(), handle);
+            entries.own.push(section.session.ssrc());
+        }
+        for host in hosts {
+            self.by_host.entry(host).or_default().push(handle);
+            entries.hosts.push(host);
+        }
+    }
+
+    /// Forgets everything about a call.
+    pub(super) fn forget(&mut self, handle: CallHandle) {
+        let Some(entries) = self.entries.remove(&handle) else { return };
+        for key in entries.heard {
+            self.heard.remove(&key);
+        }
+        for key in entries.announced {
+            if self.announced.get(&key).is_some_and(|(h, _)| *h == handle) {
+                self.announced.remove(&key);
+            }
+        }
+        for ssrc in entries.own {
+            self.own.remove(&ssrc);
+        }
+        for key in entries.addresses {
+            if let Some(places) = self.by_address.get_mut(&key) {
+                places.retain(|(h, _)| *h != handle);
+                if places.is_empty() {
+                    self.by_address.remove(&key);
+                }
+            }
+        }
+        for key in entries.hosts {
+            if let Some(calls) = self.by_host.get_mut(&key) {
+                calls.retain(|h| *h != handle);
+                if calls.is_empty() {
+                    self.by_host.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// The section that an RTP packet belongs to.
+    pub(super) fn rtp(
+        &mut self,
+        datagram: &Datagram<'_>,
+        calls: &BTreeMap<CallHandle, Call>,
+    ) -> Option<Place> {
+        let packet = RtpPacket::parse(datagram.data).ok()?;
+        let remote = datagram.remote;
+        if let Some(place) = self.heard.get(&(remote, packet.ssrc)) {
+            return Some(*place);
+        }
+        let announced = self.announced.get(&(remote.ip(), packet.ssrc)).copied();
+        let place = announced.or_else(|| self.guess(datagram, &packet, calls))?;
+        self.heard.insert((remote, packet.ssrc), place);
+        let heard = &mut self.entries.entry(place.0).or_default().heard;
+        heard.push((remote, packet.ssrc));
+        if heard.len() > MAX_HEARD {
+            let oldest = heard.remove(0);
+            self.heard.remove(&oldest);
+        }
+        Some(place)
+    }
+
+    /// By address and payload type: a section that takes the type and has no other stream yet is the likeliest.
+    fn guess(
+        &self,
+        datagram: &Datagram<'_>,
+        packet: &RtpPacket<'_>,
+        calls: &BTreeMap<CallHandle, Call>,
+    ) -> Option<Place> {
+        let fits = |&(handle, index): &Place| -> Option<(bool, bool, Place)> {
+            let section = calls.get(&handle)?.media().sections.get(index)?.as_ref()?;
+            let local = section.ports.rtp.0 == datagram.socket || section.ports.rtcp.0 == datagram.socket;
+            if !local || !section.session.accepts(packet.payload_type) {
+                return None;
+            }
+            // Another SSRC than the one announced is a stranger, unless none was announced.
+            let unannounced = section.agreed.remote_sources.is_empty();
+            let silent = !self
+                .entries
+                .get(&handle)
+                .is_some_and(|e| e.heard.iter().any(|key| self.heard.get(key) == Some(&(handle, index))));
+            Some((silent, unannounced, (handle, index)))
+        };
+        let best = |places: &mut dyn Iterator<Item = Place>| {
+            places.filter_map(|p| fits(&p)).max_by_key(|(silent, unannounced, _)| (*silent, *unannounced))
+        };
+        let by_address = self.by_address.get(&datagram.remote);
+        if let Some((_, _, place)) = by_address.and_then(|p| best(&mut p.iter().copied())) {
+            return Some(place);
+        }
+        let hosts = self.by_host.get(&datagram.remote.ip())?;
+        let mut places = hosts.iter().flat_map(|handle| {
+            let sections = calls.get(handle).map_or(0, |c| c.media().sections.len());
+            (0..sections).map(move |index| (*handle, index))
+        });
+        best(&mut places).map(|(_, _, place)| place)
+    }
+
+    /// The calls that an RTCP packet may concern, likeliest first.
+    pub(super) fn rtcp(&self, datagram: &Datagram<'_>) -> Vec<CallHandle> {
+        if let Some(handle) = self.reported_on(datagram) {
+            return vec![handle];
+        }
+        let by_address = self.by_address.get(&datagram.remote).into_iter().flatten().map(|(h, _)| *h);
+        let by_host = self.by_host.get(&datagram.remote.ip()).into_iter().flatten().copied();
+        let mut calls: Vec<CallHandle> = Vec::new();
+        for handle in by_address.chain(by_host).take(MAX_RTCP_CANDIDATES) {
+            if !calls.contains(&handle) {
+                calls.push(handle);
+            }
+        }
+        calls
+    }
+
+    /// The call whose own SSRC the first packet reports on or gives feedback to, if its peer is at that address.
+    fn reported_on(&self, datagram: &Datagram<'_>) -> Option<CallHandle> {
+        // The first report block stands behind 28 octets in SR, behind 8 in RR; feedback names its media
+        // source behind 8 (RFC 3550 sections 6.4.1 and 6.4.2, RFC 4585 section 6.1).
+        let at = if datagram.data.get(1) == Some(&200) { 28 } else { 8 };
+        let ssrc = datagram.data.get(at..at + 4)?.iter().fold(0u32, |n, b| n << 8 | u32::from(*b));
+        let handle = *self.own.get(&ssrc)?;
+        let known = self.entries.get(&handle)?.hosts.contains(&datagram.remote.ip());
+        known.then_some(handle)
+    }
+}
+
+/// The most streams remembered for one call: more than a peer has, so only a flood gets there.
+const MAX_HEARD: usize = 32;
+/// The most calls that one RTCP packet is shown to.
+const MAX_RTCP_CANDIDATES: usize = 64;

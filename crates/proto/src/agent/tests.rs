@@ -1,0 +1,422 @@
+//! Two agents on a wire with a delay and nothing else: what a whole call looks like from outside.
+
+use super::*;
+use crate::frame::{Codec, EncodedFrame};
+use crate::io::{CallRequest, Direction, MediaChoice, MediaFormat, Section, SocketId, Transmit};
+use bytes::Bytes;
+use std::collections::BTreeMap as Map;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+const DELAY: Duration = Duration::from_millis(10);
+
+struct Wire {
+    agents: [(Agent, SocketAddr); 2],
+    now: Time,
+    flight: Map<(Time, u64), (usize, SocketAddr, Vec<u8>)>,
+    sent: u64,
+    events: [Vec<Event>; 2],
+    deadlines: [Option<Time>; 2],
+    kinds: Vec<(usize, crate::io::PacketKind)>,
+}
+
+impl Wire {
+    fn new(configs: [Config; 2]) -> Self {
+        let mut seed = 0;
+        let addresses: [SocketAddr; 2] =
+            ["192.0.2.1:16402".parse().unwrap(), "192.0.2.2:16402".parse().unwrap()];
+        let mut address = addresses.into_iter();
+        let agents = configs.map(|config| {
+            seed += 1;
+            let mut agent = Agent::new(config, [seed; 32]);
+            let at = address.next().unwrap();
+            agent.handle(Time::ZERO, Input::SocketOpened { request: None, result: Ok((SocketId(0), at)) });
+            (agent, at)
+        });
+        let mut wire = Wire {
+            agents,
+            now: Time::from_millis(1),
+            flight: Map::new(),
+            sent: 0,
+            events: [Vec::new(), Vec::new()],
+            deadlines: [None; 2],
+            kinds: Vec::new(),
+        };
+        wire.drain();
+        wire
+    }
+
+    fn drain(&mut self) {
+        for from in 0..2 {
+            loop {
+                match self.agents[from].0.poll(self.now) {
+                    Output::Transmit(Transmit { remote, data, kind, .. }) => {
+                        self.kinds.push((from, kind));
+                        self.sent += 1;
+                        let to = self.agents.iter().position(|(_, a)| *a == remote);
+                        if let Some(to) = to {
+                            let packet = (to, self.agents[from].1, data.to_vec());
+                            self.flight.insert((self.now + DELAY, self.sent), packet);
+                        }
+                    }
+                    Output::Event(event) => self.events[from].push(event),
+                    Output::Timeout(at) => {
+                        self.deadlines[from] = at;
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            let next = self.flight.keys().next().map(|k| k.0);
+            let next = next.into_iter().chain(self.deadlines.into_iter().flatten()).min();
+            let Some(at) = next.filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            while let Some(entry) = self.flight.first_entry() {
+                if entry.key().0 > self.now {
+                    break;
+                }
+                let (to, remote, data) = entry.remove();
+                let (now, local) = (self.now, self.agents[to].1);
+                let socket = SocketId(0);
+                let datagram = Datagram { socket, local, remote, data: &data, received: now };
+                self.agents[to].0.handle(now, Input::Datagram(datagram));
+                self.drain();
+            }
+            for (agent, _) in &mut self.agents {
+                agent.handle(self.now, Input::Timeout);
+            }
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    fn command(&mut self, side: usize, command: Command) {
+        self.agents[side].0.handle(self.now, Input::Command(command));
+        self.drain();
+    }
+
+    fn call(&mut self) -> CallHandle {
+        self.call_with(false, MediaChoice::BOTH)
+    }
+
+    fn call_with(&mut self, late_offer: bool, media: MediaChoice) -> CallHandle {
+        let handle = self.agents[0].0.new_call();
+        let request = CallRequest {
+            target: "sip:bob@192.0.2.2:16402".into(),
+            destination: self.agents[1].1,
+            local: self.agents[0].1.ip(),
+            media,
+            late_offer,
+            ring_timeout: Duration::from_secs(30),
+        };
+        self.command(0, Command::Call(handle, Box::new(request)));
+        handle
+    }
+
+    fn sections(&self, side: usize) -> &[Section] {
+        let media = self.events[side].iter().rev().find_map(|e| match e {
+            Event::Media { sections, .. } => Some(sections.as_slice()),
+            _ => None,
+        });
+        media.expect("media were agreed")
+    }
+
+    fn ended(&self, side: usize) -> Option<&EndReason> {
+        self.events[side].iter().find_map(|e| match e {
+            Event::Ended { reason, .. } => Some(reason),
+            _ => None,
+        })
+    }
+
+    fn established(&self, side: usize) -> bool {
+        self.events[side].iter().any(|e| matches!(e, Event::Established { .. }))
+    }
+
+    fn incoming(&self) -> CallHandle {
+        let call = self.events[1].iter().find_map(|e| match e {
+            Event::Incoming { call, .. } => Some(*call),
+            _ => None,
+        });
+        call.expect("a call came in")
+    }
+
+    fn frames(&self, side: usize, codec: Codec) -> Vec<&[u8]> {
+        self.events[side]
+            .iter()
+            .filter_map(|e| match e {
+                Event::Frame { frame, .. } if frame.codec == codec => Some(&frame.data[..]),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn send(&mut self, side: usize, call: CallHandle, section: usize, data: Vec<u8>, duration: u32) {
+        let frame = EncodedFrame { data: data.into(), captured: self.now, duration, keyframe: true };
+        self.agents[side].0.handle(self.now, Input::Frame { call, section, frame });
+        self.drain();
+    }
+
+    fn assert_idle(&self) {
+        for (agent, _) in &self.agents {
+            assert!(agent.is_idle(), "a call or a transaction is left");
+            assert!(agent.deadlines.is_empty() && agent.dialogs.is_empty() && agent.servers.is_empty());
+        }
+        assert_eq!(self.deadlines, [None, None]);
+    }
+}
+
+fn idr(size: usize) -> Vec<u8> {
+    let mut data =
+        vec![0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0xab, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 0, 1, 0x65];
+    data.extend((0..size).map(|i| (i % 251) as u8 | 1));
+    data
+}
+
+#[test]
+fn a_call_is_set_up_carries_both_media_both_ways_and_ends() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call();
+    wire.run(Duration::from_millis(100));
+    assert!(wire.established(0) && wire.established(1));
+    let sections = wire.sections(0).to_vec();
+    assert_eq!(sections.len(), 2);
+    for (a, b) in sections.iter().zip(wire.sections(1)) {
+        assert_eq!((a.direction, b.direction), (Direction::SendRecv, Direction::SendRecv));
+        assert_eq!(a.send.as_ref().map(MediaFormat::codec), b.receive.as_ref().map(MediaFormat::codec));
+        assert_eq!((a.local, a.remote), (b.remote, b.local));
+    }
+    let theirs = wire.incoming();
+    let audio = sections[0].send.as_ref().unwrap().codec();
+    for n in 0..50u8 {
+        for (side, handle) in [(0, call), (1, theirs)] {
+            wire.send(side, handle, 0, [vec![0x78], vec![n; 60]].concat(), 960);
+            wire.send(side, handle, 1, idr(3000 + usize::from(n)), 0);
+        }
+        wire.run(Duration::from_millis(20));
+    }
+    wire.run(Duration::from_secs(6));
+    for side in 0..2 {
+        assert_eq!(wire.frames(side, audio).len(), 50);
+        let video = wire.frames(side, Codec::H264);
+        assert_eq!(video.len(), 50);
+        assert_eq!(video[7], idr(3007));
+        let rtcp = wire.kinds.iter().filter(|k| **k == (side, crate::io::PacketKind::Rtcp)).count();
+        assert!(rtcp >= 2, "{rtcp} RTCP packets");
+    }
+    let stats = wire.agents[0].0.stats(call).unwrap();
+    assert_eq!((stats[0].packets_lost, stats[1].packets_lost), (0, 0));
+    assert_eq!(stats[1].frames_received, 50);
+    assert!(
+        stats[1].round_trip.is_some_and(|r| r >= 2 * DELAY && r < 3 * DELAY),
+        "{:?}",
+        stats[1].round_trip
+    );
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    assert_eq!(wire.ended(0), Some(&EndReason::LocalHangup));
+    assert_eq!(wire.ended(1), Some(&EndReason::RemoteHangup));
+    wire.assert_idle();
+}
+
+#[test]
+fn the_callee_hangs_up_too() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    wire.call();
+    wire.run(Duration::from_millis(100));
+    let call = wire.incoming();
+    wire.command(1, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    assert_eq!(
+        (wire.ended(0), wire.ended(1)),
+        (Some(&EndReason::RemoteHangup), Some(&EndReason::LocalHangup))
+    );
+    wire.assert_idle();
+}
+
+#[test]
+fn a_late_offer_is_made_by_the_callee_and_answered_in_the_ack() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call_with(true, MediaChoice::BOTH);
+    wire.run(Duration::from_millis(100));
+    assert!(wire.established(0) && wire.established(1));
+    assert_eq!(wire.sections(0).len(), 2);
+    assert_eq!(wire.sections(1).len(), 2);
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    wire.assert_idle();
+}
+
+#[test]
+fn hold_and_resume_turn_the_directions_on_both_sides() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call();
+    wire.run(Duration::from_millis(100));
+    wire.command(0, Command::Hold { call });
+    wire.run(Duration::from_millis(100));
+    assert_eq!(wire.sections(0)[0].direction, Direction::SendOnly);
+    assert_eq!(wire.sections(1)[0].direction, Direction::RecvOnly);
+    wire.command(0, Command::Resume { call });
+    wire.run(Duration::from_millis(100));
+    assert_eq!(wire.sections(1)[1].direction, Direction::SendRecv);
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    wire.assert_idle();
+}
+
+#[test]
+fn pictures_are_added_to_a_call_and_taken_away_again() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call_with(false, MediaChoice { audio: true, video: false });
+    wire.run(Duration::from_millis(100));
+    assert_eq!(wire.sections(1).len(), 1);
+    wire.command(0, Command::Reinvite { call, media: MediaChoice::BOTH });
+    wire.run(Duration::from_millis(100));
+    assert!(wire.sections(1)[1].active && wire.sections(0)[1].active);
+    let theirs = wire.incoming();
+    wire.send(1, theirs, 1, idr(2000), 0);
+    wire.run(Duration::from_millis(100));
+    assert_eq!(wire.frames(0, Codec::H264).len(), 1);
+    wire.command(0, Command::Reinvite { call, media: MediaChoice { audio: true, video: false } });
+    wire.run(Duration::from_millis(100));
+    assert!(!wire.sections(1)[1].active && wire.sections(0)[0].active);
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    wire.assert_idle();
+}
+
+#[test]
+fn re_invites_that_cross_both_get_through_in_the_end() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call();
+    wire.run(Duration::from_millis(100));
+    let theirs = wire.incoming();
+    wire.command(0, Command::Hold { call });
+    wire.command(1, Command::Hold { call: theirs });
+    wire.run(Duration::from_secs(10));
+    assert_eq!(wire.sections(0)[0].direction, Direction::Inactive);
+    assert_eq!(wire.sections(1)[0].direction, Direction::Inactive);
+    let glare =
+        wire.events.iter().flatten().filter(|e| matches!(e, Event::Answered { status: 491, .. })).count();
+    assert_eq!(glare, 2);
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    wire.assert_idle();
+}
+
+#[test]
+fn a_caller_that_gives_up_cancels_and_the_callee_hears_of_it() {
+    let ask = Config { answer: AnswerPolicy::Ask, ..Config::default() };
+    let mut wire = Wire::new([Config::default(), ask]);
+    let call = wire.call();
+    wire.run(Duration::from_millis(100));
+    let theirs = wire.incoming();
+    wire.command(1, Command::Ring { call: theirs, status: 180 });
+    wire.run(Duration::from_millis(100));
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    assert_eq!((wire.ended(0), wire.ended(1)), (Some(&EndReason::LocalHangup), Some(&EndReason::Cancelled)));
+    wire.assert_idle();
+}
+
+#[test]
+fn a_call_that_rings_too_long_is_cancelled() {
+    let ask = Config { answer: AnswerPolicy::Ask, ..Config::default() };
+    let mut wire = Wire::new([Config::default(), ask]);
+    wire.call();
+    wire.run(Duration::from_secs(100));
+    assert!(matches!(wire.ended(0), Some(EndReason::NoResponse { .. })), "{:?}", wire.ended(0));
+    assert_eq!(wire.ended(1), Some(&EndReason::Cancelled));
+    wire.assert_idle();
+}
+
+#[test]
+fn a_declined_call_tells_its_status_and_one_without_a_common_codec_says_why() {
+    let busy = Config { answer: AnswerPolicy::Decline(486), ..Config::default() };
+    let mut wire = Wire::new([Config::default(), busy]);
+    wire.call();
+    wire.run(Duration::from_secs(70));
+    assert!(matches!(wire.ended(0), Some(EndReason::Refused { status: 486, .. })));
+    assert_eq!(wire.ended(1), Some(&EndReason::Rejected(486)));
+    wire.assert_idle();
+
+    let mut opus = Config { media: MediaChoice { audio: true, video: false }, ..Config::default() };
+    opus.capabilities.audio = vec![crate::sdp::AudioCodec::Opus];
+    let mut pcmu = Config::default();
+    pcmu.capabilities.audio = vec![crate::sdp::AudioCodec::Pcmu];
+    let mut wire = Wire::new([opus, pcmu]);
+    wire.call();
+    wire.run(Duration::from_secs(70));
+    match wire.ended(0) {
+        Some(EndReason::Refused { status: 488, reason }) => {
+            assert!(reason.contains("Warning") || reason.contains("305"), "{reason}")
+        }
+        other => panic!("{other:?}"),
+    }
+    wire.assert_idle();
+}
+
+#[test]
+fn messages_dtmf_and_key_frame_requests_cross_a_call() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call();
+    wire.run(Duration::from_millis(100));
+    let theirs = wire.incoming();
+    let body = Bytes::from_static(&[0x61, 0xf4, 0x27, 0x9f]);
+    wire.command(0, Command::Message { call, content_type: "application/ske".into(), body: body.clone() });
+    wire.send(0, call, 0, vec![0x78; 60], 960);
+    wire.command(0, Command::Dtmf { call, digit: '5', duration: Duration::from_millis(100) });
+    wire.command(0, Command::RequestKeyframe { call, section: 1 });
+    wire.send(1, theirs, 1, idr(900), 0);
+    wire.run(Duration::from_secs(2));
+    wire.command(0, Command::RequestKeyframe { call, section: 1 });
+    wire.run(Duration::from_secs(3));
+    let got = &wire.events[1];
+    assert!(got.iter().any(|e| matches!(e, Event::Message { body: b, .. } if *b == body)));
+    assert!(got.iter().any(|e| matches!(e, Event::Dtmf { digit: '5', .. })));
+    assert!(
+        wire.events[0]
+            .iter()
+            .any(|e| matches!(e, Event::Answered { status: 200, method, .. } if method == "MESSAGE"))
+    );
+    let stats = wire.agents[1].0.stats(theirs).unwrap();
+    assert!(stats[1].keyframes_requested >= 1, "{stats:?}");
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    wire.assert_idle();
+}
+
+#[test]
+fn a_call_without_media_ends_after_the_silence_that_was_set() {
+    let strict = Config { media_silence: Some(Duration::from_secs(30)), ..Config::default() };
+    let mut wire = Wire::new([strict, Config::default()]);
+    wire.call();
+    wire.run(Duration::from_secs(120));
+    assert!(matches!(wire.ended(0), Some(EndReason::NoResponse { what }) if what.contains("no media")));
+    assert_eq!(wire.ended(1), Some(&EndReason::RemoteHangup));
+    wire.assert_idle();
+}
+
+#[test]
+fn closing_ends_every_call_and_takes_no_more() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    for _ in 0..5 {
+        wire.call();
+    }
+    wire.run(Duration::from_millis(200));
+    assert_eq!(wire.agents[1].0.calls(), 5);
+    wire.command(1, Command::Shutdown);
+    wire.run(Duration::from_millis(100));
+    wire.call();
+    wire.run(Duration::from_secs(70));
+    let refused = wire.events[0]
+        .iter()
+        .any(|e| matches!(e, Event::Ended { reason: EndReason::Refused { status: 480, .. }, .. }));
+    assert!(refused);
+    wire.assert_idle();
+}

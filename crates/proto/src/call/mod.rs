@@ -1,0 +1,499 @@
+//! A call: one INVITE dialog and its media. RFC 3261 sections 12 to 15.
+//!
+//! One file for each thing that happens in a call: [`invite`] begins it, [`reinvite`] changes it, [`bye`] and
+//! [`cancel`] end it, [`message`] and [`info`] happen inside it; [`media`] is what it is for.
+
+mod accept;
+mod bye;
+mod cancel;
+mod convert;
+mod info;
+mod invite;
+pub(crate) mod media;
+mod message;
+mod ports;
+mod reinvite;
+pub(crate) mod section;
+mod timer;
+
+use self::accept::Unacknowledged;
+use self::invite::{Inviting, Offered};
+use self::media::Media;
+use self::ports::Ports;
+use self::reinvite::Exchange;
+use self::timer::{Timer, Timers};
+use crate::agent::core::Core;
+use crate::frame::EncodedFrame;
+use crate::frame::MediaKind;
+use crate::io::{
+    CallHandle, Command, Datagram, EndReason, Event, MediaChoice, OpenError, Party, RequestId, SectionStats,
+    SocketId,
+};
+use crate::rtp::rtcp::Compound;
+use crate::sdp::{LocalMedia, LocalStream, Negotiated, OfferAnswer, SessionDescription};
+use crate::sip::dialog::{Dialog, DialogId};
+use crate::sip::transaction::{ClientKey, Endpoint, ServerKey};
+use crate::sip::{HeaderName, Method, NameAddr, NameAddrBuf, Request, Response, UriBuf};
+use crate::time::Time;
+use rand_core::RngCore;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// A call, in one of the states of [`Phase`].
+pub(crate) struct Call {
+    handle: CallHandle,
+    phase: Phase,
+    /// The way that signalling takes: our socket and address, and where requests go that name no other place.
+    way: Endpoint,
+    dialog: Option<Dialog>,
+    /// Identifiers of dialogs that lead here.
+    ids: Vec<DialogId>,
+    session: OfferAnswer,
+    /// The media that this side wants.
+    choice: MediaChoice,
+    /// Whether this side holds the peer.
+    hold: bool,
+    media: Media,
+    ports: Ports,
+    /// A re-INVITE of ours that is under way.
+    exchange: Option<Exchange>,
+    /// A 2xx of ours whose ACK has not come.
+    unacknowledged: Option<Unacknowledged>,
+    /// Our last ACK, to be sent again when its 2xx is repeated: CSeq number, way, octets.
+    ack: Option<(u32, Endpoint, bytes::Bytes)>,
+    /// What is to be done once the exchange that is under way has ended.
+    wishes: VecDeque<Wish>,
+    timers: Timers,
+    began: Time,
+    established: bool,
+    /// Set by a command to hang up that must wait for an ACK (RFC 3261 section 15).
+    leave_when_acknowledged: bool,
+    news: News,
+    /// The deadline under which the agent has this call in its list.
+    pub(crate) scheduled: Option<Time>,
+}
+
+enum Phase {
+    /// Placed from here: sockets are being opened, or the INVITE has no final response yet.
+    Inviting(Box<Inviting>),
+    /// Come in: no final response sent yet.
+    Offered(Box<Offered>),
+    /// Accepted by either side.
+    Up,
+    /// BYE sent, or CANCEL: its response, or that of the INVITE, is waited for.
+    Leaving { bye: Option<ClientKey>, reason: EndReason },
+    /// Done: [`Event::Ended`] was given.
+    Over,
+}
+
+/// A change of the session that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Hold(bool),
+    Media(MediaChoice),
+}
+
+/// What the agent must know after a call was touched.
+#[derive(Default)]
+pub(crate) struct News {
+    pub(crate) clients: Vec<ClientKey>,
+    pub(crate) servers: Vec<ServerKey>,
+    pub(crate) sockets: Vec<RequestId>,
+    pub(crate) dialogs: Vec<DialogId>,
+    pub(crate) media_changed: bool,
+}
+
+impl Call {
+    fn new(
+        now: Time,
+        core: &mut Core,
+        handle: CallHandle,
+        way: Endpoint,
+        choice: MediaChoice,
+        phase: Phase,
+    ) -> Self {
+        Call {
+            handle,
+            phase,
+            way,
+            dialog: None,
+            ids: Vec::new(),
+            session: OfferAnswer::new(core.rng.next_u64(), way.local.ip()),
+            choice,
+            hold: false,
+            media: Media::new(core, handle),
+            ports: Ports::default(),
+            exchange: None,
+            unacknowledged: None,
+            ack: None,
+            wishes: VecDeque::new(),
+            timers: Timers::default(),
+            began: now,
+            established: false,
+            leave_when_acknowledged: false,
+            news: News::default(),
+            scheduled: None,
+        }
+    }
+
+    pub(crate) fn handle(&self) -> CallHandle {
+        self.handle
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    pub(crate) fn media(&self) -> &Media {
+        &self.media
+    }
+
+    /// Where the peer signals from.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.way.remote
+    }
+
+    pub(crate) fn dialog_ids(&self) -> impl Iterator<Item = &DialogId> {
+        self.ids.iter()
+    }
+
+    pub(crate) fn stats(&self) -> Vec<SectionStats> {
+        self.media.stats()
+    }
+
+    pub(crate) fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+
+    pub(crate) fn command(&mut self, now: Time, core: &mut Core, command: Command) {
+        match command {
+            Command::Ring { status, .. } => self.ring(now, core, status),
+            Command::Accept { .. } => self.accept(now, core),
+            Command::Reject { status, .. } => self.reject(now, core, status),
+            Command::Hangup { .. } => self.hangup(now, core, EndReason::LocalHangup),
+            Command::Hold { .. } => self.wish(now, core, Wish::Hold(true)),
+            Command::Resume { .. } => self.wish(now, core, Wish::Hold(false)),
+            Command::Reinvite { media, .. } => self.wish(now, core, Wish::Media(media)),
+            Command::Message { content_type, body, .. } => self.send_message(now, core, &content_type, body),
+            Command::Dtmf { digit, duration, .. } => {
+                let mut sections = self.media.sections.iter_mut().flatten();
+                let taken = sections.any(|s| s.kind == MediaKind::Audio && s.dtmf(digit, duration));
+                if !taken {
+                    tracing::warn!(call = self.handle.0, %digit, "the peer takes no telephone events");
+                }
+            }
+            Command::RequestKeyframe { section, .. } => self.request_keyframe(now, core, section),
+            Command::Call(..) | Command::Options { .. } | Command::Shutdown => {}
+        }
+    }
+
+    /// A request inside the dialog.
+    pub(crate) fn request(&mut self, now: Time, core: &mut Core, key: ServerKey, request: &Request) {
+        if let Some(dialog) = &mut self.dialog
+            && let Err(error) = dialog.accept_sequence(request)
+        {
+            tracing::debug!(%error, call = self.handle.0, "a request is out of order");
+            return self.respond(now, core, key, request, 500);
+        }
+        match request.method {
+            Method::Invite => self.reinvited(now, core, key, request),
+            Method::Bye => self.bye_received(now, core, key, request),
+            Method::Message => self.message_received(now, core, key, request),
+            Method::Info => self.info_received(now, core, key, request),
+            Method::Options => {
+                let mut response = self.response(core, request, 200);
+                crate::agent::describe(&mut response);
+                core.respond(now, key, response);
+            }
+            _ => self.respond(now, core, key, request, 405),
+        }
+    }
+
+    /// The response to a request of ours.
+    pub(crate) fn response_received(
+        &mut self,
+        now: Time,
+        core: &mut Core,
+        key: ClientKey,
+        response: Response,
+    ) {
+        match &self.phase {
+            Phase::Inviting(inviting) if inviting.key == Some(key) => {
+                return self.invite_answered(now, core, response);
+            }
+            Phase::Leaving { bye: Some(bye), .. } if *bye == key => {
+                if !response.is_provisional() {
+                    self.left(core);
+                }
+                return;
+            }
+            Phase::Over => return,
+            _ => {}
+        }
+        if response.is_success() && response.headers.cseq().is_ok_and(|c| c.method == Method::Invite) {
+            return self.accepted_again(now, core, key, response);
+        }
+        if response.is_provisional() {
+            return;
+        }
+        self.answered(now, core, &response);
+    }
+
+    /// No response to a request of ours came in time.
+    pub(crate) fn no_response(&mut self, now: Time, core: &mut Core, key: ClientKey) {
+        match &self.phase {
+            Phase::Inviting(inviting) if inviting.key == Some(key) => self.invite_unanswered(now, core),
+            Phase::Leaving { bye: Some(bye), .. } if *bye == key => self.left(core),
+            Phase::Over => {}
+            _ if self.exchange.as_ref().is_some_and(|e| e.key == key) => {
+                self.exchange = None;
+                // RFC 3261 section 12.2.1.2: a request in a dialog that times out ends the dialog.
+                let what = format!("no response to re-INVITE from {} in time", self.way.remote);
+                self.hangup(now, core, EndReason::NoResponse { what });
+            }
+            _ => core.event(Event::Answered {
+                call: self.handle,
+                method: String::new(),
+                status: 408,
+                reason: "no response".into(),
+            }),
+        }
+    }
+
+    pub(crate) fn frame(&mut self, now: Time, core: &mut Core, section: usize, frame: EncodedFrame) {
+        if !matches!(self.phase, Phase::Leaving { .. } | Phase::Over) && !core.config.signalling_only {
+            self.media.frame(now, core, section, &frame);
+        }
+    }
+
+    pub(crate) fn rtp(&mut self, now: Time, core: &mut Core, section: usize, datagram: &Datagram<'_>) {
+        if !matches!(self.phase, Phase::Leaving { .. } | Phase::Over) {
+            self.media.rtp(now, core, section, datagram);
+            self.listen(core);
+        }
+    }
+
+    pub(crate) fn rtcp(
+        &mut self,
+        _now: Time,
+        core: &mut Core,
+        datagram: &Datagram<'_>,
+        compound: &Compound<'_>,
+    ) -> bool {
+        self.media.rtcp(core, datagram, compound)
+    }
+
+    /// Does what is due.
+    pub(crate) fn timeout(&mut self, now: Time, core: &mut Core) {
+        self.resend_2xx(now, core);
+        while let Some(timer) = self.timers.expired(now) {
+            match timer {
+                Timer::Ring => self.hangup(
+                    now,
+                    core,
+                    EndReason::NoResponse {
+                        what: format!(
+                            "{} rang for {:?} and did not answer",
+                            self.way.remote,
+                            now.since(self.began)
+                        ),
+                    },
+                ),
+                Timer::Glare => self.next_wish(now, core),
+                Timer::Silence => self.silence(now, core),
+                Timer::Info => {}
+                Timer::Leave => self.left(core),
+            }
+        }
+        if matches!(self.phase, Phase::Up | Phase::Inviting(_) | Phase::Offered(_))
+            && !core.config.signalling_only
+        {
+            self.media.timeout(now, core);
+        }
+    }
+
+    pub(crate) fn next_deadline(&self, core: &Core) -> Option<Time> {
+        let media = match self.phase {
+            Phase::Leaving { .. } | Phase::Over => None,
+            _ if core.config.signalling_only => None,
+            _ => self.media.next_deadline(),
+        };
+        let unacknowledged = self.unacknowledged.as_ref().and_then(Unacknowledged::deadline);
+        [self.timers.next(), media, unacknowledged].into_iter().flatten().min()
+    }
+
+    /// The answer to an [`Output::OpenSocket`](crate::io::Output::OpenSocket) of this call.
+    pub(crate) fn socket_opened(
+        &mut self,
+        now: Time,
+        core: &mut Core,
+        request: RequestId,
+        result: Result<(SocketId, SocketAddr), OpenError>,
+    ) {
+        if let Err(error) = self.ports.opened(core, &mut self.news.sockets, request, result) {
+            let what = format!("no ports for media: {}", error.0);
+            return self.give_up(now, core, EndReason::Failed { what });
+        }
+        if self.ports.are_ready() {
+            match &self.phase {
+                Phase::Inviting(inviting) if inviting.key.is_none() => self.invite(now, core),
+                Phase::Offered(offered) if offered.accepted => self.accept(now, core),
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends a call that cannot come about.
+    fn give_up(&mut self, now: Time, core: &mut Core, reason: EndReason) {
+        if matches!(&self.phase, Phase::Inviting(i) if i.key.is_none()) {
+            return self.over(core, reason);
+        }
+        if matches!(self.phase, Phase::Offered(_)) {
+            self.decline(now, core, 500, &reason);
+            return self.over(core, reason);
+        }
+        self.hangup(now, core, reason);
+    }
+
+    /// The call is over.
+    fn over(&mut self, core: &mut Core, reason: EndReason) {
+        if self.is_over() {
+            return;
+        }
+        self.phase = Phase::Over;
+        self.ports.close(core);
+        core.event(Event::Ended { call: self.handle, reason, stats: self.media.stats() });
+    }
+
+    /// Notes when something was last heard, for the timer that ends a silent call.
+    fn listen(&mut self, core: &Core) {
+        let limit = core.config.media_silence.filter(|_| matches!(self.phase, Phase::Up));
+        let at = limit.and_then(|limit| Some(self.media.heard()? + limit));
+        self.timers.set(Timer::Silence, at);
+    }
+
+    fn silence(&mut self, now: Time, core: &mut Core) {
+        let limit = core.config.media_silence.unwrap_or_default();
+        let what = format!("no media from {} for {} s", self.way.remote, limit.as_secs());
+        self.hangup(now, core, EndReason::NoResponse { what });
+    }
+
+    fn request_keyframe(&mut self, now: Time, core: &mut Core, index: usize) {
+        let Some(section) = self.media.section(index).filter(|s| s.kind == MediaKind::Video) else { return };
+        if !section.request_keyframe(now) {
+            self.request_keyframe_by_info(now, core);
+        }
+    }
+
+    /// What this side brings to an offer or an answer.
+    fn local_media<'a>(&'a self, core: &'a Core) -> LocalMedia<'a> {
+        let stream = |kind, ssrc| {
+            let ports = self.ports.of(kind, &self.way);
+            LocalStream {
+                rtp: ports.rtp.1,
+                rtcp: ports.rtcp.1,
+                ssrc: Some(ssrc),
+                direction: crate::io::Direction::SendRecv,
+            }
+        };
+        LocalMedia {
+            capabilities: &core.config.capabilities,
+            choice: self.choice,
+            hold: self.hold,
+            audio: stream(MediaKind::Audio, self.media.ssrcs.0),
+            video: stream(MediaKind::Video, self.media.ssrcs.1),
+            cname: &self.media.cname,
+        }
+    }
+
+    /// Takes over the outcome of an offer and its answer.
+    fn agree(&mut self, now: Time, core: &mut Core, negotiated: &Negotiated) {
+        let (ports, way) = (&self.ports, self.way);
+        self.media.agree(now, core, negotiated, |kind| ports.of(kind, &way), way.remote);
+        self.news.media_changed = true;
+        core.event(Event::Media { call: self.handle, sections: negotiated.to_sections() });
+        self.listen(core);
+    }
+
+    /// A response within the dialog, or before there is one.
+    fn response(&self, core: &mut Core, request: &Request, status: u16) -> Response {
+        match &self.dialog {
+            Some(dialog) => dialog.response(request, status),
+            None => core.response(request, status),
+        }
+    }
+
+    fn respond(&mut self, now: Time, core: &mut Core, key: ServerKey, request: &Request, status: u16) {
+        let mut response = self.response(core, request, status);
+        if status == 405 {
+            response.headers.push(HeaderName::Allow, crate::agent::core::ALLOW);
+        }
+        core.respond(now, key, response);
+    }
+
+    /// Where a request in the dialog goes: where its route leads if that is an address that our socket can
+    /// reach, else where the peer signals from.
+    fn way_of(&self, dialog: &Dialog) -> Endpoint {
+        let destination = dialog.destination();
+        let reachable = |a: &SocketAddr| a.is_ipv4() == self.way.local.is_ipv4() && a.port() != 0;
+        let specified = |a: &SocketAddr| !a.ip().is_unspecified();
+        let remote = destination.filter(reachable).filter(specified).unwrap_or(self.way.remote);
+        Endpoint { remote, ..self.way }
+    }
+
+    /// Sends a request in the dialog; `None` where it could not be sent.
+    fn send(&mut self, now: Time, core: &mut Core, request: Request) -> Option<ClientKey> {
+        let way = self.dialog.as_ref().map_or(self.way, |d| self.way_of(d));
+        match core.request(now, request, way) {
+            Ok(key) => {
+                self.news.clients.push(key);
+                Some(key)
+            }
+            Err(error) => {
+                tracing::warn!(%error, call = self.handle.0, "a request was not sent");
+                None
+            }
+        }
+    }
+
+    fn learn_dialog(&mut self, dialog: &Dialog) {
+        self.ids.push(dialog.id().clone());
+        self.news.dialogs.push(dialog.id().clone());
+    }
+
+    /// The local URI of this call, for From and Contact.
+    fn local_uri(&self, core: &Core) -> UriBuf {
+        UriBuf::sip(Some(&core.config.user), self.way.local.ip(), Some(self.way.local.port()))
+    }
+
+    fn contact(&self, core: &Core) -> NameAddrBuf {
+        NameAddrBuf::new(self.local_uri(core))
+    }
+}
+
+/// Reads the SDP in a message; `Ok(None)` where there is none.
+fn description(
+    core: &Core,
+    headers: &crate::sip::Headers,
+    body: &[u8],
+) -> Result<Option<SessionDescription>, String> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    match headers.content_type() {
+        Ok(Some(t)) if t.is("application", "sdp") => SessionDescription::parse(body, &core.config.limits)
+            .map(Some)
+            .map_err(|e| format!("Bad SDP: {e}")),
+        Ok(Some(t)) => Err(format!("a body of type {t}, not application/sdp")),
+        Ok(None) => Err("a body without Content-Type".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The party that a From or To header names.
+pub(crate) fn party(address: Result<NameAddr<'_>, crate::sip::HeaderError>) -> Party {
+    match address {
+        Ok(a) => Party { display: a.display_text(), uri: a.uri.to_string() },
+        Err(_) => Party::default(),
+    }
+}

@@ -1,0 +1,498 @@
+//! One media section of a call: its RTP session, its jitter buffer and its payload formats.
+
+use super::convert;
+use crate::agent::core::Core;
+use crate::frame::{EncodedFrame, MediaKind, ReceivedFrame};
+use crate::io::{
+    CallHandle, Datagram, EncoderTarget, Event, MediaFormat, Output, PacketKind, SectionStats, SocketId,
+    Transmit,
+};
+use crate::limits::Limits;
+use crate::rtp::jitter::Item;
+use crate::rtp::payload::telephone_event::{self, EventReceiver, EventSender};
+use crate::rtp::payload::{Depacketizer, Packet, Packetizer, PayloadFormat, PayloadPacket};
+use crate::rtp::rtcp::Compound;
+use crate::rtp::session::{KeyframeMethod, PayloadType, RtcpEvent};
+use crate::rtp::{JitterBuffer, JitterConfig, MediaPacket, Session, SessionConfig};
+use crate::sdp::{Format, NegotiatedSection};
+use crate::time::Time;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The interval of telephone-event updates, RFC 4733 section 2.6.
+const EVENT_INTERVAL: Duration = Duration::from_millis(50);
+/// Octets that IPv4, UDP and RTP headers add to a payload, for the pacer.
+const OVERHEAD: usize = 40;
+
+/// Where this side receives a section's packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LocalPorts {
+    pub(crate) rtp: (SocketId, SocketAddr),
+    pub(crate) rtcp: (SocketId, SocketAddr),
+}
+
+/// A payload on its way to the pacer, which decides when it becomes an RTP packet.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) section: usize,
+    payload_type: u8,
+    marker: bool,
+    timestamp: u32,
+    payload: Bytes,
+}
+
+pub(crate) struct MediaSection {
+    call: CallHandle,
+    index: usize,
+    pub(crate) kind: MediaKind,
+    pub(crate) session: Session,
+    pub(crate) agreed: NegotiatedSection,
+    pub(crate) ports: LocalPorts,
+    remote_rtp: Option<SocketAddr>,
+    remote_rtcp: Option<SocketAddr>,
+    /// Whether RTP has come from where we send it: then nothing else moves it.
+    confirmed: bool,
+    jitter: JitterBuffer,
+    depacketizer: Option<(Format, PayloadFormat, Depacketizer)>,
+    packetizer: Option<(Format, Packetizer)>,
+    events_in: Option<EventReceiver>,
+    events_out: Option<(u8, EventSender)>,
+    last_timestamp: Option<(Time, u32)>,
+    target: Option<EncoderTarget>,
+    keyframe_sent: Option<Time>,
+    keyframe_wanted: bool,
+    talkspurt: bool,
+    keyframe_interval: Duration,
+    keyframes_requested: u64,
+    frames_received: u64,
+    frames_dropped: u64,
+}
+
+impl MediaSection {
+    pub(crate) fn new(
+        now: Time,
+        core: &mut Core,
+        call: CallHandle,
+        index: usize,
+        ssrc: u32,
+        cname: &str,
+        (kind, agreed, ports): (MediaKind, NegotiatedSection, LocalPorts),
+    ) -> Self {
+        let clock_rate =
+            agreed.send.first().or(agreed.receive.first()).map_or(8_000, |f| f.encoding.clock_rate());
+        let mut config = SessionConfig::new(ssrc, cname.to_owned(), clock_rate, &mut core.rng);
+        config.max_sources = core.config.limits.ssrcs;
+        config.rtcp.session_bandwidth = bandwidth(kind, &agreed, core.config.video_bitrate);
+        let session = Session::new(now, config, &mut core.rng);
+        let jitter = match kind {
+            MediaKind::Audio => JitterConfig::AUDIO,
+            MediaKind::Video => JitterConfig::VIDEO,
+        };
+        let max_packets = core.config.limits.jitter_packets;
+        let mut section = MediaSection {
+            call,
+            index,
+            kind,
+            session,
+            ports,
+            remote_rtp: None,
+            remote_rtcp: None,
+            confirmed: false,
+            jitter: JitterBuffer::new(JitterConfig { max_packets, ..jitter }),
+            depacketizer: None,
+            packetizer: None,
+            events_in: None,
+            events_out: None,
+            last_timestamp: None,
+            target: None,
+            keyframe_sent: None,
+            keyframe_wanted: false,
+            talkspurt: true,
+            keyframe_interval: core.config.keyframe_interval,
+            keyframes_requested: 0,
+            frames_received: 0,
+            frames_dropped: 0,
+            agreed: agreed.clone(),
+        };
+        section.agree(now, core, agreed);
+        section
+    }
+
+    /// Takes over what a negotiation ended with.
+    pub(crate) fn agree(&mut self, now: Time, core: &mut Core, agreed: NegotiatedSection) {
+        let receive = agreed.receive.iter().map(|f| (f.payload_type, f.encoding.clock_rate()));
+        let events = agreed.telephone_events.receive.iter().map(|(pt, e)| (*pt, e.clock_rate));
+        let types = receive.chain(events);
+        self.session.set_payload_types(
+            types.map(|(number, clock_rate)| PayloadType { number, clock_rate }).collect(),
+        );
+        for source in &agreed.remote_sources {
+            self.session.expect_source(source.ssrc);
+        }
+        let reachable = |a: SocketAddr| a.is_ipv4() == self.ports.rtp.1.is_ipv4();
+        if self.agreed.remote != agreed.remote || self.remote_rtp.is_none() {
+            self.remote_rtp = agreed.remote.filter(|a| reachable(*a));
+            self.remote_rtcp = agreed.remote_rtcp.filter(|a| reachable(*a));
+            self.confirmed = false;
+        }
+        let resumed = agreed.direction.sends() && !self.agreed.direction.sends();
+        let send = agreed.send.first();
+        if self.packetizer.as_ref().map(|(f, _)| f) != send {
+            self.packetizer = send.map(|f| (f.clone(), Packetizer::new(&convert::payload_format(f))));
+            if let Some(format) = send {
+                self.session.set_clock_rate(format.encoding.clock_rate());
+            }
+            self.talkspurt = true;
+        }
+        self.events_in =
+            agreed.telephone_events.receive.first().map(|(_, e)| EventReceiver::new(e.clock_rate));
+        self.events_out = agreed
+            .telephone_events
+            .send
+            .as_ref()
+            .map(|(pt, e)| (*pt, EventSender::new(e.clock_rate, EVENT_INTERVAL)));
+        self.agreed = agreed;
+        self.retarget(core, resumed.then_some(now));
+    }
+
+    /// Sends to `address` though the description named none that can be reached.
+    pub(crate) fn fall_back_to(&mut self, address: SocketAddr) {
+        let port = |a: Option<SocketAddr>| a.map(|a| a.port()).filter(|p| *p != 0);
+        if self.remote_rtp.is_none()
+            && let Some(rtp) = port(self.agreed.remote)
+        {
+            self.remote_rtp = Some(SocketAddr::new(address.ip(), rtp));
+            self.remote_rtcp = port(self.agreed.remote_rtcp).map(|p| SocketAddr::new(address.ip(), p));
+        }
+    }
+
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        self.remote_rtp
+    }
+
+    /// Tells the encoder what to aim at; a key frame too where the stream begins again.
+    fn retarget(&mut self, core: &mut Core, resumed: Option<Time>) {
+        if !self.agreed.direction.sends() {
+            return;
+        }
+        let bitrate = match (self.kind, self.agreed.send_format()) {
+            (MediaKind::Video, _) => {
+                core.config.video_bitrate.min(self.agreed.max_bitrate.unwrap_or(u32::MAX))
+            }
+            (MediaKind::Audio, Some(MediaFormat::Audio(format))) => {
+                convert::audio_bitrate(&format).min(self.agreed.max_bitrate.unwrap_or(u32::MAX))
+            }
+            _ => return,
+        };
+        let target = EncoderTarget { bitrate, size: None, fps: None, keyframe: false };
+        if self.target != Some(target) || resumed.is_some() {
+            self.target = Some(target);
+            let keyframe = resumed.is_some() && self.kind == MediaKind::Video;
+            if let Some(now) = resumed.filter(|_| keyframe) {
+                self.keyframe_sent = Some(now);
+            }
+            let target = EncoderTarget { keyframe, ..target };
+            core.output(Output::EncoderTarget { call: self.call, section: self.index, target });
+        }
+    }
+
+    /// The encoder's bit rate, for the pacer.
+    pub(crate) fn bitrate(&self) -> Option<u32> {
+        self.target.map(|t| t.bitrate)
+    }
+
+    /// Cuts a frame to payloads; `None` where it cannot be sent, which is counted.
+    pub(crate) fn packetize(
+        &mut self,
+        now: Time,
+        core: &mut Core,
+        frame: &EncodedFrame,
+    ) -> Option<Vec<(usize, Outgoing)>> {
+        if !self.agreed.direction.sends() || self.remote_rtp.is_none() {
+            return None;
+        }
+        let (format, packetizer) = self.packetizer.as_mut()?;
+        let mut packets: Vec<PayloadPacket> = Vec::new();
+        let max = self.agreed.max_payload.max(64) as usize;
+        if let Err(error) = packetizer.packetize(&frame.data, self.talkspurt, max, &mut packets) {
+            tracing::debug!(%error, call = self.call.0, section = self.index, "a frame cannot be sent");
+            core.counters.dropped.frames += 1;
+            return None;
+        }
+        self.talkspurt = false;
+        let payload_type = format.payload_type;
+        let timestamp = self.session.timestamp(frame.captured, frame.duration);
+        self.last_timestamp = Some((now, timestamp));
+        if frame.keyframe && self.kind == MediaKind::Video {
+            self.keyframe_sent = Some(now);
+            self.keyframe_wanted = false;
+        }
+        let section = self.index;
+        let outgoing = packets.into_iter().map(|p| {
+            let timestamp = timestamp.wrapping_add(p.timestamp_offset);
+            let octets = p.payload.len() + OVERHEAD;
+            (octets, Outgoing { section, payload_type, marker: p.marker, timestamp, payload: p.payload })
+        });
+        Some(outgoing.collect())
+    }
+
+    /// Makes an RTP packet of a payload whose turn has come.
+    pub(crate) fn transmit(&mut self, now: Time, core: &mut Core, out: &Outgoing) {
+        let Some(remote) = self.remote_rtp.filter(|_| self.agreed.direction.sends()) else { return };
+        let data = self.session.send(now, out.payload_type, out.marker, out.timestamp, &out.payload);
+        let (socket, local) = self.ports.rtp;
+        let kind = match self.kind {
+            MediaKind::Audio => PacketKind::Audio,
+            MediaKind::Video => PacketKind::Video,
+        };
+        core.transmit(Transmit { socket, local: Some(local.ip()), remote, data, kind });
+    }
+
+    /// Takes an RTP packet; whether it was one of this section's.
+    pub(crate) fn rtp(&mut self, now: Time, core: &mut Core, datagram: &Datagram<'_>) -> bool {
+        let delivery = match self.session.receive(datagram.received, datagram.remote, datagram.data) {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                tracing::trace!(%error, call = self.call.0, section = self.index, "RTP dropped");
+                core.counters.dropped.rtp_refused += 1;
+                return false;
+            }
+        };
+        if !self.confirmed {
+            // RFC 4961: media go to where media come from.
+            if self.remote_rtp != Some(datagram.remote) {
+                tracing::debug!(from = ?self.remote_rtp, to = %datagram.remote, "media go to where they come from");
+                if self.remote_rtcp == self.remote_rtp || self.remote_rtcp.is_none() {
+                    self.remote_rtcp = Some(datagram.remote);
+                }
+                self.remote_rtp = Some(datagram.remote);
+            }
+            self.confirmed = true;
+        }
+        for packet in delivery {
+            self.jitter.push(now, packet);
+        }
+        self.release(now, core);
+        true
+    }
+
+    /// Passes on what the jitter buffer lets go.
+    pub(crate) fn release(&mut self, now: Time, core: &mut Core) {
+        while let Some(item) = self.jitter.poll(now) {
+            match item {
+                Item::Packet { packet, play_at } => self.packet(core, packet, play_at),
+                Item::Lost { count } => {
+                    if let Some((_, _, depacketizer)) = &mut self.depacketizer {
+                        depacketizer.loss(count);
+                    }
+                }
+                Item::Restart => {
+                    if let Some((_, _, depacketizer)) = &mut self.depacketizer {
+                        depacketizer.finish();
+                    }
+                    self.deliver(core);
+                    self.depacketizer = None;
+                }
+            }
+            self.deliver(core);
+        }
+        while let Some(event) = self.events_in.as_mut().and_then(|e| e.poll(now)) {
+            if let Some(digit) = telephone_event::digit(event.code) {
+                core.event(Event::Dtmf { call: self.call, digit, duration: event.duration });
+            }
+        }
+    }
+
+    fn packet(&mut self, core: &Core, packet: MediaPacket, play_at: Time) {
+        let is_event = self.agreed.telephone_events.receive.iter().any(|(pt, _)| *pt == packet.payload_type);
+        let payload_type = packet.payload_type;
+        let clock_rate = packet.clock_rate;
+        let packet = Packet {
+            payload: packet.payload,
+            timestamp: packet.timestamp,
+            sequence: packet.seq,
+            marker: packet.marker,
+            received: packet.received,
+            play_at,
+        };
+        if is_event {
+            if let Some(events) = &mut self.events_in {
+                events.push(&packet);
+            }
+            return;
+        }
+        if let Some(depacketizer) = self.depacketizer_for(payload_type, clock_rate, &core.config.limits) {
+            depacketizer.push(packet);
+        }
+    }
+
+    fn depacketizer_for(&mut self, pt: u8, clock_rate: u32, limits: &Limits) -> Option<&mut Depacketizer> {
+        if self.depacketizer.as_ref().is_none_or(|(format, ..)| format.payload_type != pt) {
+            let format = self.agreed.received(pt)?.clone();
+            let payload = convert::payload_format(&format);
+            // A receiver of H.264 takes both packetization modes: a change between them loses nothing.
+            let keep = matches!(
+                (&self.depacketizer, &payload),
+                (Some((_, PayloadFormat::H264(_), _)), PayloadFormat::H264(_))
+            );
+            match &mut self.depacketizer {
+                Some((known, ..)) if keep => *known = format,
+                slot => {
+                    let depacketizer = Depacketizer::new(&payload, clock_rate, limits);
+                    *slot = Some((format, payload, depacketizer));
+                }
+            }
+        }
+        self.depacketizer.as_mut().map(|(_, _, d)| d)
+    }
+
+    fn deliver(&mut self, core: &mut Core) {
+        let Some((format, _, depacketizer)) = &mut self.depacketizer else { return };
+        let Some(codec) = format.encoding.codec() else { return };
+        while let Some(unit) = depacketizer.poll() {
+            self.frames_received += 1;
+            if !unit.complete {
+                self.frames_dropped += 1;
+            }
+            let frame = ReceivedFrame {
+                codec,
+                data: unit.data,
+                timestamp: unit.timestamp,
+                received: unit.received,
+                play_at: unit.play_at,
+                keyframe: unit.keyframe,
+                lost_packets: unit.lost_packets,
+                complete: unit.complete,
+            };
+            core.event(Event::Frame { call: self.call, section: self.index, frame });
+        }
+    }
+
+    /// Takes an RTCP packet.
+    pub(crate) fn rtcp(&mut self, core: &mut Core, datagram: &Datagram<'_>, compound: &Compound<'_>) {
+        for event in self.session.receive_rtcp(datagram.received, datagram.remote, compound) {
+            match event {
+                RtcpEvent::KeyframeRequest { .. } => self.keyframe_requested(),
+                RtcpEvent::Collision { old, new } => {
+                    core.release_ssrc(old);
+                    tracing::debug!(old, new, "our SSRC collided with the peer's");
+                }
+                RtcpEvent::Nack { .. }
+                | RtcpEvent::Report(_)
+                | RtcpEvent::ClockMapping(_)
+                | RtcpEvent::Bye { .. } => {}
+            }
+        }
+        if self.remote_rtcp.is_none() {
+            self.remote_rtcp = Some(datagram.remote);
+        }
+    }
+
+    /// The peer wants a key frame; it gets one as soon as the last one is long enough ago.
+    pub(crate) fn keyframe_requested(&mut self) {
+        if self.kind == MediaKind::Video {
+            self.keyframes_requested += 1;
+            self.keyframe_wanted = true;
+        }
+    }
+
+    /// A picture of ours was dropped on the way out: the peer cannot decode what follows it.
+    pub(crate) fn keyframe_due_to_drop(&mut self) {
+        self.keyframe_wanted = true;
+    }
+
+    /// Asks the peer for a key frame by RTCP; `false` where it understands neither PLI nor FIR.
+    pub(crate) fn request_keyframe(&mut self, now: Time) -> bool {
+        let feedback = self.agreed.feedback;
+        let method = match (feedback.pli, feedback.fir) {
+            (true, _) => KeyframeMethod::Pli,
+            (false, true) => KeyframeMethod::Fir,
+            (false, false) => return false,
+        };
+        self.session.request_keyframe(now, method);
+        true
+    }
+
+    /// Begins to send a key press; `false` where the peer takes no telephone events.
+    pub(crate) fn dtmf(&mut self, digit: char, duration: Duration) -> bool {
+        match (telephone_event::code(digit), &mut self.events_out) {
+            (Some(code), Some((_, sender))) => sender.start(code, duration).is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Does what is due: jitter buffer, telephone events, key frames, RTCP.
+    pub(crate) fn timeout(&mut self, now: Time, core: &mut Core) {
+        self.release(now, core);
+        let timestamp = self.timestamp_now(now);
+        while let Some(event) = self.events_out.as_mut().and_then(|(_, s)| s.poll(now, timestamp)) {
+            let payload_type = self.events_out.as_ref().map_or(0, |(pt, _)| *pt);
+            let (section, marker, payload) = (self.index, event.marker, event.payload);
+            let out = Outgoing { section, payload_type, marker, timestamp: event.timestamp, payload };
+            self.transmit(now, core, &out);
+        }
+        if self.keyframe_due().is_some_and(|at| at <= now) {
+            self.keyframe_wanted = false;
+            self.keyframe_sent = Some(now);
+            if let Some(target) = self.target {
+                let target = EncoderTarget { keyframe: true, ..target };
+                core.output(Output::EncoderTarget { call: self.call, section: self.index, target });
+            }
+        }
+        while let Some(data) = self.session.poll_rtcp(now) {
+            self.send_rtcp(core, data);
+        }
+    }
+
+    pub(crate) fn send_rtcp(&self, core: &mut Core, data: Bytes) {
+        let Some(remote) = self.remote_rtcp else { return };
+        let (socket, local) = self.ports.rtcp;
+        let kind = PacketKind::Rtcp;
+        core.transmit(Transmit { socket, local: Some(local.ip()), remote, data, kind });
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let keyframe = self.keyframe_due();
+        let events_out = self.events_out.as_ref().and_then(|(_, s)| s.deadline());
+        let events_in = self.events_in.as_ref().and_then(EventReceiver::deadline);
+        let all =
+            [self.jitter.next_deadline(), self.session.next_deadline(), keyframe, events_out, events_in];
+        all.into_iter().flatten().min()
+    }
+
+    /// What was measured.
+    pub(crate) fn stats(&self) -> SectionStats {
+        let mut stats = SectionStats {
+            kind: Some(self.kind),
+            codec: self.agreed.send_format().or(self.agreed.receive_format()).map(|f| f.codec()),
+            packets_late: self.jitter.stats().late,
+            keyframes_requested: self.keyframes_requested,
+            frames_received: self.frames_received,
+            frames_dropped: self.frames_dropped,
+            ..SectionStats::default()
+        };
+        self.session.fill_stats(&mut stats);
+        stats
+    }
+
+    fn keyframe_due(&self) -> Option<Time> {
+        self.keyframe_wanted.then(|| self.keyframe_sent.map_or(Time::ZERO, |t| t + self.keyframe_interval))
+    }
+
+    /// The RTP timestamp of this moment, counted on from the last frame of sound.
+    fn timestamp_now(&self, now: Time) -> u32 {
+        let clock = self.packetizer.as_ref().map_or(8_000, |(f, _)| f.encoding.clock_rate());
+        let (at, timestamp) = self.last_timestamp.unwrap_or((now, 0));
+        let ticks = now.since(at).as_nanos() * u128::from(clock) / 1_000_000_000;
+        timestamp.wrapping_add(ticks as u32)
+    }
+}
+
+fn bandwidth(kind: MediaKind, agreed: &NegotiatedSection, video: u32) -> u32 {
+    let media = match kind {
+        MediaKind::Audio => 64_000,
+        MediaKind::Video => video,
+    };
+    media.min(agreed.max_bitrate.unwrap_or(u32::MAX)).saturating_mul(2).max(64_000)
+}
