@@ -54,7 +54,7 @@ pub fn step(state: State, input: ClientInput) -> (State, &'static [Action]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{client_inputs, reaches_an_end_from_everywhere};
+    use super::super::tests::{assert_table, client_inputs, reaches_an_end_from_everywhere};
     use super::*;
 
     const STATES: [State; 5] =
@@ -86,14 +86,7 @@ mod tests {
 
     #[test]
     fn every_cell_is_an_arrow_of_figure_5_or_changes_nothing() {
-        for state in STATES {
-            for input in client_inputs() {
-                let (next, actions) = step(state, input);
-                let text: Vec<String> = actions.iter().map(|a| format!("{a:?}")).collect();
-                let expected = figure(state, input).unwrap_or((state, ""));
-                assert_eq!((next, text.join(" ").as_str()), expected, "{state:?} {input:?}");
-            }
-        }
+        assert_table(&STATES, &client_inputs(), step, figure);
     }
 
     #[test]

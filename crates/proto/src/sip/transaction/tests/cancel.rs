@@ -3,6 +3,16 @@
 use super::*;
 use crate::sip::Method;
 
+/// An INVITE that rang after 100 ms and was cancelled after 200 ms: its key, and both requests as sent.
+fn cancelled(layer: &mut Transactions) -> (ClientKey, Bytes, Bytes) {
+    let (key, invite) = send(layer, ms(0), "INVITE");
+    layer.handle_response(ms(100), answer(&invite, 180));
+    drain(layer, ms(100));
+    layer.cancel(ms(200), key);
+    let cancel = drain(layer, ms(200)).sent[0].1.clone();
+    (key, invite, cancel)
+}
+
 #[test]
 fn a_cancel_waits_for_a_provisional_response() {
     let mut layer = layer(1);
@@ -21,12 +31,8 @@ fn a_cancel_waits_for_a_provisional_response() {
 #[test]
 fn a_cancel_is_made_as_section_9_1_says() {
     let mut layer = layer(1);
-    let (key, invite) = send(&mut layer, ms(0), "INVITE");
-    layer.handle_response(ms(100), answer(&invite, 180));
-    drain(&mut layer, ms(100));
-    layer.cancel(ms(200), key);
-    let sent = drain(&mut layer, ms(200)).sent;
-    let (invite, cancel) = (parse_request(&invite), parse_request(&sent[0].1));
+    let (_, invite, cancel) = cancelled(&mut layer);
+    let (invite, cancel) = (parse_request(&invite), parse_request(&cancel));
     assert_eq!(cancel.method, Method::Cancel);
     assert_eq!(cancel.uri, invite.uri);
     for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::Route] {
@@ -55,10 +61,7 @@ fn a_held_back_cancel_is_never_sent_when_the_final_response_comes_first() {
 #[test]
 fn a_2xx_that_crosses_the_cancel_reaches_the_tu() {
     let mut layer = layer(1);
-    let (key, invite) = send(&mut layer, ms(0), "INVITE");
-    layer.handle_response(ms(100), answer(&invite, 180));
-    layer.cancel(ms(200), key);
-    let cancel = drain(&mut layer, ms(200)).sent[0].1.clone();
+    let (_, invite, cancel) = cancelled(&mut layer);
     layer.handle_response(ms(210), answer(&invite, 200));
     layer.handle_response(ms(250), answer(&cancel, 200));
     let expected = [(250, "TU 200"), (32_210, "client over")].map(|(t, s)| (t, s.to_string()));
@@ -69,25 +72,17 @@ fn a_2xx_that_crosses_the_cancel_reaches_the_tu() {
 #[test]
 fn a_cancel_that_goes_unheeded_ends_the_invite_after_64_t1() {
     let mut layer = layer(1);
-    let (key, invite) = send(&mut layer, ms(0), "INVITE");
-    layer.handle_response(ms(100), answer(&invite, 180));
-    drain(&mut layer, ms(100));
-    layer.cancel(ms(1_000), key);
-    let cancel = drain(&mut layer, ms(1_000)).sent[0].1.clone();
-    layer.handle_response(ms(1_050), answer(&cancel, 200));
-    let log = run(&mut layer, ms(1_050));
-    assert_eq!(log, [(33_000, "timeout".to_string()), (33_000, "client over".to_string())]);
+    let (_, _, cancel) = cancelled(&mut layer);
+    layer.handle_response(ms(250), answer(&cancel, 200));
+    let log = run(&mut layer, ms(250));
+    assert_eq!(log, [(32_200, "timeout".to_string()), (32_200, "client over".to_string())]);
     assert_empty(&mut layer);
 }
 
 #[test]
 fn a_cancelled_invite_ends_with_487_and_its_ack() {
     let mut layer = layer(1);
-    let (key, invite) = send(&mut layer, ms(0), "INVITE");
-    layer.handle_response(ms(100), answer(&invite, 180));
-    drain(&mut layer, ms(100));
-    layer.cancel(ms(200), key);
-    let cancel = drain(&mut layer, ms(200)).sent[0].1.clone();
+    let (key, invite, cancel) = cancelled(&mut layer);
     layer.handle_response(ms(250), answer(&cancel, 200));
     layer.handle_response(ms(250), answer(&invite, 487));
     let said = drain(&mut layer, ms(250));

@@ -8,7 +8,7 @@ mod random;
 mod tables;
 mod times;
 
-pub(super) use tables::{client_inputs, reaches_an_end_from_everywhere, server_inputs};
+pub(super) use tables::{assert_table, client_inputs, reaches_an_end_from_everywhere, server_inputs};
 
 use super::{
     ClientKey, Counters, Endpoint, Incoming, Output, RespondError, SendError, ServerKey, Timers,

@@ -1,7 +1,8 @@
 //! Helpers for the tests of the four state tables.
 
-use super::super::table::{ClientInput, ServerInput};
+use super::super::table::{Action, ClientInput, ServerInput};
 use super::super::timer::Timer;
+use std::fmt::Debug;
 
 /// Every input of a client transaction.
 pub(in super::super) fn client_inputs() -> Vec<ClientInput> {
@@ -18,8 +19,26 @@ pub(in super::super) fn server_inputs() -> Vec<ServerInput> {
         .collect()
 }
 
+/// Asserts that each cell of a table is what `figure` says, actions as text, or changes nothing where that says
+/// nothing.
+pub(in super::super) fn assert_table<S: Copy + PartialEq + Debug, I: Copy + Debug>(
+    states: &[S],
+    inputs: &[I],
+    step: impl Fn(S, I) -> (S, &'static [Action]),
+    figure: impl Fn(S, I) -> Option<(S, &'static str)>,
+) {
+    for &state in states {
+        for &input in inputs {
+            let (next, actions) = step(state, input);
+            let text: Vec<String> = actions.iter().map(|action| format!("{action:?}")).collect();
+            let expected = figure(state, input).unwrap_or((state, ""));
+            assert_eq!((next, text.join(" ").as_str()), expected, "{state:?} {input:?}");
+        }
+    }
+}
+
 /// Asserts that from each state some inputs lead to `end`, and that nothing leads out of `end`.
-pub(in super::super) fn reaches_an_end_from_everywhere<S: Copy + PartialEq + std::fmt::Debug, I: Copy>(
+pub(in super::super) fn reaches_an_end_from_everywhere<S: Copy + PartialEq + Debug, I: Copy>(
     states: &[S],
     inputs: &[I],
     step: impl Fn(S, I) -> S,
