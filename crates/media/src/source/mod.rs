@@ -109,7 +109,9 @@ impl Grid {
     }
 
     fn due(&self) -> Option<Time> {
-        self.state.map(|(origin, next)| Time::from_nanos(clamp(i128::from(self.rate.nanos(next)) - origin)))
+        let (origin, next) = self.state?;
+        let due = Time::from_nanos(clamp(i128::from(self.rate.nanos(next)) - origin));
+        Some(due.with_unix_offset(i64::try_from(origin).unwrap_or_default()))
     }
 
     /// The newest capture time that is due at `now` and was not given yet, and its place on the grid.
@@ -158,7 +160,8 @@ mod tests {
         assert_eq!(advance(160), None);
         let second = advance(990).unwrap();
         assert_eq!(second.unix_nanos() % 1_000_000_000, 0);
-        assert_eq!(grid.due(), Some(at(1_030)));
+        let due = grid.due().unwrap();
+        assert_eq!((due, due.unix_nanos()), (at(1_030), at(1_030).unix_nanos()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the media tests share: ffmpeg, and pictures to and from files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A directory of its own for one test, removed with it.
@@ -45,10 +45,10 @@ pub(crate) fn ffmpeg(arguments: &[&str]) {
 
 /// The figure that `ffprobe` gives for `entry` of the selected `stream`.
 #[allow(dead_code)]
-pub(crate) fn probe(file: &Path, stream: &str, entry: &str) -> String {
+pub(crate) fn probe(file: &str, stream: &str, entry: &str) -> String {
     let arguments =
         ["-v", "error", "-select_streams", stream, "-show_entries", entry, "-of", "default=nw=1:nk=1"];
-    let (out, err) = run("ffprobe", &[&arguments[..], &[file.to_str().expect("UTF-8")]].concat());
+    let (out, err) = run("ffprobe", &[&arguments[..], &[file]].concat());
     assert_eq!(err, "", "ffprobe {entry}");
     out.trim().to_owned()
 }
