@@ -1,0 +1,262 @@
+//! Two agents on one network that call each other, with media that need no codec.
+
+use crate::link::LinkProfile;
+use crate::media;
+use crate::network::Access;
+use crate::world::{Node, NodeId, World};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use visavis_proto::Time;
+use visavis_proto::agent::{Agent, Config};
+use visavis_proto::frame::Codec;
+use visavis_proto::io::{
+    CallHandle, CallRequest, Command, Event, Input, MediaChoice, MediaFormat, Output, Section,
+};
+
+impl Node for Agent {
+    fn handle(&mut self, now: Time, input: Input<'_>) {
+        Agent::handle(self, now, input);
+    }
+
+    fn poll(&mut self, now: Time) -> Output {
+        Agent::poll(self, now)
+    }
+}
+
+/// Which of the two agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The first one, 192.0.2.1:16402.
+    A,
+    /// The second one, 192.0.2.2:16402.
+    B,
+}
+
+impl Side {
+    /// Both.
+    pub const BOTH: [Side; 2] = [Side::A, Side::B];
+
+    /// The other one.
+    pub fn other(self) -> Side {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
+}
+
+/// Two agents on a network of their own.
+pub struct Pair {
+    world: World<Agent>,
+    nodes: [NodeId; 2],
+    log: [Vec<(Time, Event)>; 2],
+    streams: BTreeMap<(Side, CallHandle, usize), Stream>,
+    frames: FrameCounts,
+}
+
+/// One medium that one side sends.
+struct Stream {
+    format: MediaFormat,
+    next: Time,
+    interval: Duration,
+    number: u64,
+}
+
+/// What [`Pair`] has seen of the frames that it made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameCounts {
+    /// Frames given to an agent to be sent.
+    pub sent: u64,
+    /// Frames that an agent delivered as complete, and that were the ones sent, to the last octet.
+    pub intact: u64,
+    /// Frames that an agent delivered as complete, and that nobody had sent.
+    pub corrupt: u64,
+    /// Frames that an agent delivered as incomplete.
+    pub incomplete: u64,
+}
+
+/// How often the frames that are due are looked for.
+const TICK: Duration = Duration::from_millis(5);
+/// Every so many pictures is a key frame.
+const KEYFRAME_EVERY: u64 = 30;
+const PICTURE_OCTETS: usize = 2800;
+const SOUND_OCTETS: usize = 80;
+
+impl Pair {
+    /// Two agents, each with an access line of its own. The seed decides everything that happens.
+    pub fn new(seed: u64, [a, b]: [Config; 2], [access_a, access_b]: [Access; 2]) -> Self {
+        let mut world = World::new(wide(seed, 0), Time::from_millis(1000));
+        let mut add = |config, address: [u8; 4], access, stream| {
+            let address = SocketAddr::from((address, 16_402));
+            let added = world.add(Agent::new(config, wide(seed, stream)), address, access, None);
+            added.unwrap_or_else(|error| unreachable!("two addresses of a new network: {error}"))
+        };
+        let nodes = [add(a, [192, 0, 2, 1], access_a, 1), add(b, [192, 0, 2, 2], access_b, 2)];
+        Pair {
+            world,
+            nodes,
+            log: [Vec::new(), Vec::new()],
+            streams: BTreeMap::new(),
+            frames: FrameCounts::default(),
+        }
+    }
+
+    /// Two agents with the same settings on lines that only delay, 10 ms each.
+    pub fn on_good_lines(seed: u64, config: Config) -> Self {
+        let line = Access::symmetric(LinkProfile::delay(Duration::from_millis(10)));
+        Pair::new(seed, [config.clone(), config], [line.clone(), line])
+    }
+
+    /// One side calls the other.
+    pub fn call(&mut self, from: Side, media: MediaChoice, late_offer: bool) -> CallHandle {
+        let call = self.agent(from).new_call();
+        let destination = self.world.address(self.node(from.other()));
+        let request = CallRequest {
+            target: format!("sip:b@{destination}"),
+            destination,
+            local: self.world.address(self.node(from)).ip(),
+            media,
+            late_offer,
+            ring_timeout: Duration::from_secs(60),
+        };
+        self.command(from, Command::Call(call, Box::new(request)));
+        call
+    }
+
+    /// Tells one side something.
+    pub fn command(&mut self, side: Side, command: Command) {
+        self.world.input(self.node(side), Input::Command(command));
+        self.observe();
+    }
+
+    /// Lets time pass. Every media section that is agreed on carries frames: sound as often as its format says,
+    /// 30 pictures a second.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.world.now() + time;
+        while self.world.now() < end {
+            let now = self.world.now();
+            self.send_frames(now);
+            self.world.run_until((now + TICK).min(end));
+            self.observe();
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    /// One of the agents.
+    pub fn agent(&mut self, side: Side) -> &mut Agent {
+        self.world.node(self.node(side))
+    }
+
+    /// The world that both live in.
+    pub fn world(&mut self) -> &mut World<Agent> {
+        &mut self.world
+    }
+
+    /// Changes the line of one side.
+    pub fn set_access(&mut self, side: Side, access: Access) {
+        let host = self.world.host(self.node(side));
+        self.world.network().set_access(host, access);
+    }
+
+    /// Everything that one side has reported, but for frames: those are counted.
+    pub fn log(&self, side: Side) -> &[(Time, Event)] {
+        &self.log[side as usize]
+    }
+
+    /// The frames so far, both ways.
+    pub fn frames(&self) -> FrameCounts {
+        self.frames
+    }
+
+    fn node(&self, side: Side) -> NodeId {
+        self.nodes[side as usize]
+    }
+
+    fn send_frames(&mut self, now: Time) {
+        for ((side, call, section), stream) in &mut self.streams {
+            while stream.next <= now {
+                let octets = match stream.format {
+                    MediaFormat::Audio(_) => SOUND_OCTETS,
+                    MediaFormat::Video(_) => PICTURE_OCTETS,
+                };
+                let keyframe = stream.number.is_multiple_of(KEYFRAME_EVERY);
+                let frame = media::frame(&stream.format, stream.number, octets, keyframe, stream.next);
+                stream.number += 1;
+                stream.next += stream.interval;
+                self.frames.sent += 1;
+                let input = Input::Frame { call: *call, section: *section, frame };
+                self.world.input(self.nodes[*side as usize], input);
+            }
+        }
+    }
+
+    /// Takes note of what was reported.
+    fn observe(&mut self) {
+        for side in Side::BOTH {
+            for (at, event) in self.world.take_events(self.node(side)) {
+                match event {
+                    Event::Frame { frame, .. } => {
+                        let intact = media::number(frame.codec, &frame.data).is_some();
+                        match (frame.complete, intact) {
+                            (false, _) => self.frames.incomplete += 1,
+                            (true, true) => self.frames.intact += 1,
+                            (true, false) => self.frames.corrupt += 1,
+                        }
+                        continue;
+                    }
+                    Event::Media { call, ref sections } => self.learn(side, call, sections),
+                    Event::Ended { call, .. } => {
+                        self.streams.retain(|(s, c, _), _| (*s, *c) != (side, call));
+                    }
+                    _ => {}
+                }
+                self.log[side as usize].push((at, event));
+            }
+        }
+    }
+
+    /// From now on sends what was agreed on.
+    fn learn(&mut self, side: Side, call: CallHandle, sections: &[Section]) {
+        for (i, section) in sections.iter().enumerate() {
+            let key = (side, call, i);
+            let sends = section.active && section.direction.sends();
+            let Some(format) = section.send.clone().filter(|_| sends) else {
+                self.streams.remove(&key);
+                continue;
+            };
+            let interval = interval(&format);
+            let now = self.world.now();
+            let stream = self.streams.entry(key).or_insert_with(|| Stream {
+                format: format.clone(),
+                next: now,
+                interval,
+                number: 0,
+            });
+            (stream.format, stream.interval, stream.next) = (format, interval, stream.next.max(now));
+        }
+    }
+}
+
+fn interval(format: &MediaFormat) -> Duration {
+    match format {
+        MediaFormat::Audio(audio) => {
+            Duration::from_secs(1) * audio.samples_per_frame.max(1) / audio.sample_rate.max(1)
+        }
+        MediaFormat::Video(video) => {
+            debug_assert_eq!(video.codec, Codec::H264);
+            Duration::from_secs(1) / 30
+        }
+    }
+}
+
+/// A seed for the network or one of the agents, out of a number that fits a test's name.
+fn wide(seed: u64, stream: u8) -> [u8; 32] {
+    let mut wide = [stream; 32];
+    wide[..8].copy_from_slice(&seed.to_le_bytes());
+    wide
+}
