@@ -89,7 +89,7 @@ impl Transactions {
         }
         let branch = self.push_via(&mut request, to);
         let method = request.method.clone();
-        let message = request.to_bytes();
+        let message = self.writer.request(&request);
         let invite = (method == Method::Invite).then(|| Box::new(request));
         let client = Client::new(method, branch, to, message, invite, true);
         Ok(ClientKey(self.open_client(now, client)))
@@ -99,7 +99,7 @@ impl Transactions {
     /// in here. Returns the octets: the TU sends the same ones again for each repetition of the 2xx.
     pub fn send_ack(&mut self, mut ack: Request, to: Endpoint) -> Bytes {
         self.push_via(&mut ack, to);
-        let message = ack.to_bytes();
+        let message = self.writer.request(&ack);
         self.outputs.push_back(Output::Transmit(to, message.clone()));
         message
     }
@@ -187,7 +187,7 @@ impl Transactions {
                     if client.ack.is_none()
                         && let (Some(invite), Some(response)) = (&client.invite, response.as_ref())
                     {
-                        client.ack = Some(invite.ack_for(response).to_bytes());
+                        client.ack = Some(self.writer.request(&invite.ack_for(response)));
                     }
                     if let Some(ack) = &client.ack {
                         self.outputs.push_back(Output::Transmit(client.to, ack.clone()));
@@ -249,7 +249,7 @@ impl Transactions {
         let Some(Transaction::Client(client)) = self.store.get_mut(key) else { return };
         let Some(invite) = &client.invite else { return };
         client.cancel = Cancel::Sent;
-        let message = invite.cancel().to_bytes();
+        let message = self.writer.request(&invite.cancel());
         let cancel = Client::new(Method::Cancel, client.branch, client.to, message, None, false);
         self.run_client(now, key, &[Action::Start(Timer::Cancelled)], &mut None);
         self.open_client(now, cancel);

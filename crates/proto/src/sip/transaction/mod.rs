@@ -25,6 +25,7 @@ mod store;
 pub mod table;
 mod timer;
 mod user;
+mod writer;
 
 pub use timer::{Slot, Timer, Timers};
 pub use user::{
@@ -42,6 +43,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use store::{Key, Store};
 use table::{ClientInput, ServerInput};
+use writer::Writer;
 
 /// All transactions of one agent.
 #[derive(Debug)]
@@ -61,6 +63,7 @@ pub struct Transactions {
     /// How many server transactions each source holds.
     sources: HashMap<SocketAddr, usize>,
     schedule: Schedule,
+    writer: Writer,
     outputs: VecDeque<Output>,
     counters: Counters,
 }
@@ -96,6 +99,7 @@ impl Transactions {
             merges: HashMap::new(),
             sources: HashMap::new(),
             schedule: Schedule::default(),
+            writer: Writer::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
         }

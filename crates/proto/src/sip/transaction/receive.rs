@@ -93,7 +93,8 @@ impl Transactions {
         request.stamp_source(from.remote);
         if let (Some(response), Some(request)) = (error.response(), error.request()) {
             let response = self.tagged(request, response);
-            self.outputs.push_back(Output::Transmit(to, response.to_bytes()));
+            let data = self.writer.response(&response);
+            self.outputs.push_back(Output::Transmit(to, data));
         }
     }
 
@@ -104,7 +105,7 @@ impl Transactions {
         let ends = (arrival.from.remote, arrival.to);
         if arrival.merge.is_some_and(|merge| self.merges.contains_key(&merge)) {
             self.counters.merged += 1;
-            let server = Server::new(&request, ends, arrival.identity, None, false);
+            let server = Server::new(&request, ends, arrival.identity, None, false, &mut self.writer);
             let key = self.open_server(now, server);
             let response = self.tagged(&request, Response::to_request(&request, 482));
             if let Err(error) = self.respond(now, key, &response) {
@@ -113,7 +114,7 @@ impl Transactions {
             return Incoming::Absorbed;
         }
         self.counters.requests += 1;
-        let server = Server::new(&request, ends, arrival.identity, arrival.merge, true);
+        let server = Server::new(&request, ends, arrival.identity, arrival.merge, true, &mut self.writer);
         Incoming::New(self.open_server(now, server), request)
     }
 
@@ -124,7 +125,7 @@ impl Transactions {
         }
         self.counters.requests += 1;
         let ends = (arrival.from.remote, arrival.to);
-        let server = Server::new(&request, ends, arrival.identity, None, true);
+        let server = Server::new(&request, ends, arrival.identity, None, true, &mut self.writer);
         let cancel = self.open_server(now, server);
         Incoming::Cancel { cancel, request, invite: ServerKey(invite) }
     }
@@ -187,7 +188,8 @@ impl Transactions {
     /// Answers without a transaction (RFC 3261 section 8.2.7).
     fn answer(&mut self, request: &Request, to: Endpoint, status: u16) -> Incoming {
         let response = self.tagged(request, Response::to_request(request, status));
-        self.outputs.push_back(Output::Transmit(to, response.to_bytes()));
+        let data = self.writer.response(&response);
+        self.outputs.push_back(Output::Transmit(to, data));
         Incoming::Absorbed
     }
 

@@ -5,6 +5,7 @@ use super::identity::Identity;
 use super::store::Key;
 use super::table::{Action, ServerInput};
 use super::user::{Endpoint, Output, RespondError, ServerKey, TuEvent};
+use super::writer::Writer;
 use super::{Transaction, Transactions, invite_server, non_invite_server};
 use crate::sip::{Method, Request, Response};
 use crate::time::Time;
@@ -88,6 +89,7 @@ impl Server {
         identity: Identity,
         merge: Option<Identity>,
         reported: bool,
+        writer: &mut Writer,
     ) -> Server {
         let state = match request.method {
             Method::Invite => State::Invite(invite_server::ENTER.0),
@@ -99,7 +101,7 @@ impl Server {
             to,
             source,
             message: None,
-            trying: Some(Response::to_request(request, 100).to_bytes()),
+            trying: Some(writer.response(&Response::to_request(request, 100))),
             to_tag: None,
             identity,
             merge,
@@ -135,7 +137,7 @@ impl Transactions {
             return Err(RespondError::Over);
         };
         server.state.allows(response.status, server.to.is_reliable())?;
-        server.message = Some(response.to_bytes());
+        server.message = Some(self.writer.response(response));
         server.trying = None;
         if response.status >= 300 {
             let tag = response.headers.to().ok().and_then(|to| to.tag());
