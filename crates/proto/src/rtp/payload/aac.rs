@@ -24,6 +24,15 @@ impl AuHeaderLayout {
         AuHeaderLayout { size_length: 13, index_length: 3, index_delta_length: 3 };
     /// `mode=AAC-lbr`, RFC 3640 section 3.3.5.
     pub const LBR: AuHeaderLayout = AuHeaderLayout { size_length: 6, index_length: 2, index_delta_length: 2 };
+
+    /// The same with no width above 32: the widths come from a peer's SDP.
+    fn within_bounds(self) -> Self {
+        AuHeaderLayout {
+            size_length: self.size_length.min(32),
+            index_length: self.index_length.min(32),
+            index_delta_length: self.index_delta_length.min(32),
+        }
+    }
 }
 
 /// What surrounds an access unit in its packet.
@@ -74,7 +83,7 @@ impl AacPacketizer {
             return Err(PayloadError::Empty);
         }
         let layout = match self.framing {
-            AudioFraming::AuHeaders(layout) => layout,
+            AudioFraming::AuHeaders(layout) => layout.within_bounds(),
             AudioFraming::Raw if frame.len() <= max_payload => {
                 out.push(PayloadPacket { payload: frame.clone(), marker: true, timestamp_offset: 0 });
                 return Ok(());
@@ -83,7 +92,7 @@ impl AacPacketizer {
                 return Err(PayloadError::FrameTooLarge { size: frame.len(), max: max_payload });
             }
         };
-        let largest = (1u64 << layout.size_length.min(32)) - 1;
+        let largest = (1u64 << layout.size_length) - 1;
         if frame.len() as u64 > largest {
             return Err(PayloadError::FrameTooLarge { size: frame.len(), max: largest as usize });
         }
@@ -163,7 +172,7 @@ impl AacDepacketizer {
             AudioFraming::Raw => {
                 self.ready.deliver(sound(packet.payload.clone(), &packet, 0, self.clock_rate))
             }
-            AudioFraming::AuHeaders(layout) => match read_headers(&packet.payload, layout) {
+            AudioFraming::AuHeaders(layout) => match read_headers(&packet.payload, layout.within_bounds()) {
                 Some((headers, data)) => self.units(&packet, &headers, data),
                 None => {
                     self.drop_fragments();
@@ -343,9 +352,9 @@ fn read_headers(payload: &Bytes, layout: AuHeaderLayout) -> Option<(Vec<AuHeader
     (!headers.is_empty()).then(|| (headers, payload.slice_ref(data)))
 }
 
-/// Reads a field of `width` bits (at most 32) at bit `at` of a section of `bits` bits, and steps behind it.
+/// Reads a field of `width` (at most 32) bits at bit `at` of a section of `bits` bits, and steps behind it.
 fn read_bits(section: &[u8], bits: usize, at: &mut usize, width: u8) -> Option<u32> {
-    let end = *at + usize::from(width.min(32));
+    let end = *at + usize::from(width);
     if end > bits {
         return None;
     }

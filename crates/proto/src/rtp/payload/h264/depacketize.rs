@@ -28,7 +28,8 @@ pub struct H264Depacketizer {
     ready: Ready,
     /// The access unit so far. Between access units: those without slices that go before the next one.
     buffer: BytesMut,
-    /// Whether nothing is missing from what the buffer holds between access units.
+    /// Whether nothing is missing from what was carried over, or should have been: what was lost of an access
+    /// unit of which no slice is left may have been parameter sets.
     carried_complete: bool,
     open: Option<Open>,
     fragment: Option<Fragment>,
@@ -178,13 +179,13 @@ impl H264Depacketizer {
     fn open(&mut self, packet: &Packet) {
         if self.buffer.len() > self.limit / 2 {
             self.buffer.clear();
+            self.carried_complete = false;
             self.ready.counters.oversize += 1;
         }
-        let complete = self.buffer.is_empty() || self.carried_complete;
         self.buffer.reserve(self.last_size);
         self.open = Some(Open {
             timestamp: packet.timestamp,
-            complete,
+            complete: std::mem::replace(&mut self.carried_complete, true),
             slices: false,
             keyframe: false,
             received: packet.received,
@@ -560,7 +561,7 @@ mod tests {
         feed.expect(50, false, &[SLICE]);
         feed.push(50, true, &[0x5c, 0x41, 2]).push(70, true, SLICE);
         feed.expect(60, true, &[SLICE]);
-        feed.expect(70, true, &[SLICE]);
+        feed.expect(70, false, &[SLICE]);
         // A sequence number is missing without notice.
         feed.push(80, false, SLICE).push(80, false, &[0x5c, 0x81, 1]);
         feed.sequence += 1;
