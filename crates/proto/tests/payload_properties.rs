@@ -1,6 +1,13 @@
 //! What holds of the payload formats for any input: what was sent is what is delivered, a loss never makes
 //! anything up, and no packet does harm.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test fail like the test"
+)]
+
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
