@@ -24,7 +24,7 @@ pub struct VideoReport {
     pub read: u64,
     /// Pictures of the pattern that had been there before.
     pub repeated: u64,
-    /// Numbers skipped that never came, less the pictures that came in their place but were unreadable: left
+    /// Numbers skipped that never came, less the pictures in their place that could not be read: left
     /// out by the sender's rate control, or lost.
     pub missing: u64,
     /// Pictures that came behind a picture of a higher number.
@@ -64,8 +64,8 @@ pub(super) struct VideoJudge {
     /// The picture with the highest number since the last restart.
     newest: Option<Stamp>,
     missing: BTreeSet<u32>,
-    /// Unreadable pictures since the last one read.
-    unreadable_since: u64,
+    /// Pictures that could not be read since the last one that could.
+    unread_since: u64,
     first: Option<Time>,
     last: Option<Time>,
     longest_freeze: Duration,
@@ -82,7 +82,7 @@ impl VideoJudge {
             counts: VideoReport::default(),
             newest: None,
             missing: BTreeSet::new(),
-            unreadable_since: 0,
+            unread_since: 0,
             first: None,
             last: None,
             longest_freeze: Duration::ZERO,
@@ -100,11 +100,12 @@ impl VideoJudge {
             Reading::Stamp(stamp) => stamp,
             Reading::Unreadable => {
                 self.counts.unreadable += 1;
-                self.unreadable_since += 1;
+                self.unread_since += 1;
                 return None;
             }
             Reading::NoPattern => {
                 self.counts.no_pattern += 1;
+                self.unread_since += 1;
                 return None;
             }
         };
@@ -143,7 +144,7 @@ impl VideoJudge {
     /// Within one run of a source, numbers and capture times grow together. Where one goes forward and the
     /// other back, the source was restarted.
     fn is_new(&mut self, stamp: Stamp) -> bool {
-        let unreadable = std::mem::take(&mut self.unreadable_since);
+        let unread = std::mem::take(&mut self.unread_since);
         let Some(newest) = self.newest else {
             self.newest = Some(stamp);
             return true;
@@ -153,7 +154,7 @@ impl VideoJudge {
             (std::cmp::Ordering::Equal, std::cmp::Ordering::Equal) => false,
             (std::cmp::Ordering::Greater, std::cmp::Ordering::Greater) => {
                 let skipped = ahead.unsigned_abs() - 1;
-                self.counts.missing += u64::from(skipped).saturating_sub(unreadable);
+                self.counts.missing += u64::from(skipped).saturating_sub(unread);
                 let remembered = skipped.min(REMEMBERED as u32);
                 self.missing.extend((1..=remembered).map(|back| stamp.number.wrapping_sub(back)));
                 while self.missing.len() > REMEMBERED {
