@@ -87,7 +87,7 @@ fn the_longest_freeze_is_measured_within_and_at_the_end() {
 
 #[test]
 fn latency_has_a_distribution_where_the_clocks_agree_and_is_unknown_where_not() {
-    let late = |n: u32| (n, u64::from(n) * 40 + if n % 10 == 0 { 200 } else { 50 });
+    let late = |n: u32| (n, u64::from(n) * 40 + if n.is_multiple_of(10) { 200 } else { 50 });
     let latency = video((0..100).map(late), 4_100).latency_ms.unwrap();
     assert_eq!(
         (latency.count, latency.min, latency.median, latency.p95, latency.max),

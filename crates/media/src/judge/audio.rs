@@ -140,12 +140,14 @@ impl AudioJudge {
             return;
         }
         let power = line.block.iter().map(|v| v * v).sum::<f64>() / line.block.len() as f64;
-        let marker = goertzel(&line.block, self.tone.marker_frequency / f64::from(line.sample_rate));
+        let beep = goertzel(&line.block, self.tone.marker_frequency / f64::from(line.sample_rate));
+        let marker = beep > MARKER_SHARE * power && power >= SILENT;
         counts.blocks += 1;
         counts.silent += u64::from(power < SILENT);
-        let sounding = counts.dropouts.block(power);
-        if marker > MARKER_SHARE * power && power >= SILENT {
+        let sounding = marker || counts.dropouts.block(power);
+        if marker {
             line.guard = GUARD;
+            counts.dropouts.end();
         }
         if line.guard > 0 || !sounding {
             line.guard = line.guard.saturating_sub(1);
@@ -235,7 +237,7 @@ impl Line {
 /// Finds blocks that fell away after the sound had begun.
 #[derive(Debug, Default)]
 struct Dropouts {
-    /// The usual mean square of sounding blocks; `None` before the first.
+    /// The usual mean square of sounding blocks between the markers; `None` before the first.
     usual: Option<f64>,
     /// Blocks of the dropout that goes on.
     running: u64,
@@ -245,7 +247,7 @@ struct Dropouts {
 }
 
 impl Dropouts {
-    /// Takes a block's mean square; whether the block sounds.
+    /// Takes the mean square of a block that is no marker's; whether the block sounds.
     fn block(&mut self, power: f64) -> bool {
         let Some(usual) = &mut self.usual else {
             if power >= SILENT {
@@ -258,11 +260,16 @@ impl Dropouts {
             return false;
         }
         *usual += 0.02 * (power - *usual);
+        self.end();
+        true
+    }
+
+    /// Ends the dropout that goes on.
+    fn end(&mut self) {
         if let Some(ms) = self.ended() {
             self.add(ms);
         }
         self.running = 0;
-        true
     }
 
     fn add(&mut self, ms: f64) {
