@@ -114,6 +114,7 @@ impl Call {
 fn received(codec: Codec, data: Bytes, clock: u128, captured: Time, play_at: Time) -> ReceivedFrame {
     ReceivedFrame {
         codec,
+        payload_type: 96,
         data,
         timestamp: ((u128::from(captured.nanos()) * clock + 500_000_000) / 1_000_000_000) as u64 + 77,
         received: play_at,

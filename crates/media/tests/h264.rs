@@ -64,6 +64,7 @@ fn noise(width: u32, height: u32, n: u64, rng: &mut ChaCha20Rng) -> Picture {
 fn received(data: &[u8]) -> ReceivedFrame {
     ReceivedFrame {
         codec: Codec::H264,
+        payload_type: 96,
         data: data.to_vec().into(),
         timestamp: 0,
         received: Time::ZERO,

@@ -114,6 +114,7 @@ fn openh264_at_64_kbit_s_leaves_every_vga_picture_that_it_codes_readable() {
             coded += 1;
             let received = ReceivedFrame {
                 codec: Codec::H264,
+                payload_type: 96,
                 data: frame.data,
                 timestamp: coded * 3_000,
                 received: now,

@@ -133,6 +133,8 @@ pub struct EncodedFrame {
 pub struct ReceivedFrame {
     /// The codec that it was sent with.
     pub codec: Codec,
+    /// The RTP payload type that it was sent with: it tells formats of one codec apart.
+    pub payload_type: u8,
     /// One access unit, in the form of [`EncodedFrame::data`].
     pub data: Bytes,
     /// The RTP timestamp, extended past its 32-bit wraps.

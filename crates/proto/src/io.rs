@@ -560,8 +560,8 @@ pub struct Section {
     pub direction: Direction,
     /// What to send and how; `None` where the section is not in use.
     pub send: Option<MediaFormat>,
-    /// What to expect; the peer may send any codec that was agreed, this is the preferred one.
-    pub receive: Option<MediaFormat>,
+    /// What to expect, by RTP payload type: the peer may send any of these, the preferred one comes first.
+    pub receive: Vec<(u8, MediaFormat)>,
     /// Where this side receives RTP.
     pub local: Option<SocketAddr>,
     /// Where this side sends RTP.
@@ -622,6 +622,8 @@ pub struct SectionStats {
     pub rtcp_sent: u64,
     /// Key frames sent because the peer asked.
     pub keyframes_requested: u64,
+    /// Frames sent.
+    pub frames_sent: u64,
     /// Frames passed on to the decoder.
     pub frames_received: u64,
     /// Frames that could not be put together.

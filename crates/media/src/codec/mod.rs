@@ -342,6 +342,7 @@ pub(crate) mod tests {
     fn received(data: &[u8], lost_packets: u32) -> ReceivedFrame {
         ReceivedFrame {
             codec: Codec::Pcmu,
+            payload_type: 0,
             data: data.to_vec().into(),
             timestamp: 0,
             received: Time::ZERO,

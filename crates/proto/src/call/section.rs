@@ -65,6 +65,7 @@ pub(crate) struct MediaSection {
     talkspurt: bool,
     keyframe_interval: Duration,
     keyframes_requested: u64,
+    frames_sent: u64,
     frames_received: u64,
     frames_dropped: u64,
 }
@@ -111,6 +112,7 @@ impl MediaSection {
             talkspurt: true,
             keyframe_interval: core.config.keyframe_interval,
             keyframes_requested: 0,
+            frames_sent: 0,
             frames_received: 0,
             frames_dropped: 0,
             agreed: agreed.clone(),
@@ -221,6 +223,7 @@ impl MediaSection {
             return None;
         }
         self.talkspurt = false;
+        self.frames_sent += 1;
         let payload_type = format.payload_type;
         let timestamp = self.session.timestamp(frame.captured, frame.duration);
         self.last_timestamp = Some((now, timestamp));
@@ -357,6 +360,7 @@ impl MediaSection {
             }
             let frame = ReceivedFrame {
                 codec,
+                payload_type: format.payload_type,
                 data: unit.data,
                 timestamp: unit.timestamp,
                 received: unit.received,
@@ -468,6 +472,7 @@ impl MediaSection {
             codec: self.agreed.send_format().or(self.agreed.receive_format()).map(|f| f.codec()),
             packets_late: self.jitter.stats().late,
             keyframes_requested: self.keyframes_requested,
+            frames_sent: self.frames_sent,
             frames_received: self.frames_received,
             frames_dropped: self.frames_dropped,
             ..SectionStats::default()

@@ -156,7 +156,11 @@ impl NegotiatedSection {
             active: self.is_active(),
             direction: self.direction,
             send: self.send_format(),
-            receive: self.receive_format(),
+            receive: self
+                .receive
+                .iter()
+                .filter_map(|f| Some((f.payload_type, self.received_as(f)?)))
+                .collect(),
             local: self.local,
             remote: self.remote,
         }
