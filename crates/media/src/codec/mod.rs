@@ -11,10 +11,13 @@ mod conceal;
 #[cfg(feature = "aac")]
 mod fdk;
 pub mod g711;
+pub mod g722;
 pub mod h264;
 pub mod h264_decoder;
 pub mod h264_encoder;
 mod openh264;
+#[cfg(feature = "opus")]
+pub mod opus;
 
 use self::h264_decoder::{DEFAULT_MAX_MACROBLOCKS, H264Decoder};
 use self::h264_encoder::{H264Encoder, H264Settings};
@@ -67,12 +70,22 @@ pub trait AudioDecoder: Send {
     /// Makes up one frame of sound in place of a lost one.
     fn conceal(&mut self) -> Pcm;
 
+    /// Makes the frame that was lost just before `next`, with what help `next` carries for it; by default
+    /// none, and this is [`AudioDecoder::conceal`]. `next` is decoded after this.
+    fn recover(&mut self, next: &[u8]) -> Pcm {
+        let _ = next;
+        self.conceal()
+    }
+
     /// Decodes a frame as the jitter buffer hands it over: fills in what was lost before it (at most
     /// [`MAX_CONCEALED_FRAMES`]), then decodes it, and conceals it where it does not decode. Sound is
     /// stamped with the time to play it.
     fn receive(&mut self, frame: &ReceivedFrame) -> Received {
         let lost = frame.lost_packets.min(MAX_CONCEALED_FRAMES);
-        let mut sound: Vec<Pcm> = (0..lost).map(|_| self.conceal()).collect();
+        let mut sound: Vec<Pcm> = (1..lost).map(|_| self.conceal()).collect();
+        if lost > 0 {
+            sound.push(self.recover(&frame.data));
+        }
         let (last, error) = match self.decode(&frame.data) {
             Ok(pcm) => (pcm, None),
             Err(error) => (self.conceal(), Some(error)),
@@ -197,6 +210,7 @@ pub enum CodecError {
 ///
 /// # Errors
 /// [`CodecError::NotBuilt`], [`CodecError::Format`] or [`CodecError::Library`].
+#[cfg_attr(not(any(feature = "aac", feature = "opus")), allow(unused_variables))]
 pub fn open_audio_encoder(
     format: &AudioFormat,
     bitrate: Option<u32>,
@@ -208,7 +222,11 @@ pub fn open_audio_encoder(
         #[cfg(not(feature = "aac"))]
         codec @ (Codec::AacLd | Codec::AacEld) => Err(CodecError::NotBuilt { codec, feature: "aac" }),
         Codec::H264 => Err(wrong_kind(format.codec, MediaKind::Audio)),
-        codec => Err(CodecError::NotBuilt { codec, feature: "default" }),
+        Codec::G722 => Ok(Box::new(g722::G722Encoder::new(format)?)),
+        #[cfg(feature = "opus")]
+        Codec::Opus => Ok(Box::new(opus::OpusEncoder::new(format, bitrate)?)),
+        #[cfg(not(feature = "opus"))]
+        codec @ Codec::Opus => Err(CodecError::NotBuilt { codec, feature: "opus" }),
     }
 }
 
@@ -224,7 +242,11 @@ pub fn open_audio_decoder(format: &AudioFormat) -> Result<Box<dyn AudioDecoder>,
         #[cfg(not(feature = "aac"))]
         codec @ (Codec::AacLd | Codec::AacEld) => Err(CodecError::NotBuilt { codec, feature: "aac" }),
         Codec::H264 => Err(wrong_kind(format.codec, MediaKind::Audio)),
-        codec => Err(CodecError::NotBuilt { codec, feature: "default" }),
+        Codec::G722 => Ok(Box::new(g722::G722Decoder::new(format)?)),
+        #[cfg(feature = "opus")]
+        Codec::Opus => Ok(Box::new(opus::OpusDecoder::new(format)?)),
+        #[cfg(not(feature = "opus"))]
+        codec @ Codec::Opus => Err(CodecError::NotBuilt { codec, feature: "opus" }),
     }
 }
 
