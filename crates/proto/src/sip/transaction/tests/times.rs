@@ -65,6 +65,16 @@ fn each_2xx_to_an_invite_reaches_the_tu_until_timer_m() {
 }
 
 #[test]
+fn a_timer_that_was_replaced_wakes_nobody() {
+    let mut layer = layer(1);
+    let (_, invite) = send(&mut layer, ms(0), "INVITE");
+    assert_eq!(layer.next_timeout(), Some(ms(500)), "timer A");
+    layer.handle_response(ms(1), answer(&invite, 200));
+    drain(&mut layer, ms(1));
+    assert_eq!(layer.next_timeout(), Some(ms(32_001)), "timer M, neither A nor B");
+}
+
+#[test]
 fn a_failure_is_acknowledged_each_time_and_reported_once_until_timer_d() {
     let mut layer = layer(1);
     let (_, invite) = send(&mut layer, ms(0), "INVITE");
