@@ -52,11 +52,10 @@ pub enum RtcpError {
         /// The version.
         version: u8,
     },
-    /// The padding bit is set in the first of several packets (RFC 3550 appendix A.2).
-    #[error("RTCP padding in the first packet of a compound")]
+    /// The padding bit is set in a report at the head of several packets (RFC 3550 appendix A.2).
+    #[error("RTCP padding in the report at the head of a compound")]
     PaddedFirst,
-    /// The padding bit is set, and the count in the last octet is not a multiple of 4, 0, or more than
-    /// there is.
+    /// The padding bit is set, and the count in the last octet is 0 or more than there is.
     #[error("RTCP padding of {count} octets in the packet at octet {offset}")]
     Padding {
         /// Where the packet begins in the datagram.
@@ -95,7 +94,8 @@ impl<'a> Compound<'a> {
         let mut first = true;
         loop {
             let packet = raw.read()?;
-            if first && packet.padded && !raw.rest.is_empty() {
+            let report = matches!(packet.packet_type, packet_type::SR | packet_type::RR);
+            if first && report && packet.padded && !raw.rest.is_empty() {
                 return Err(RtcpError::PaddedFirst);
             }
             first = false;
@@ -198,8 +198,9 @@ impl<'a> RawPackets<'a> {
         if padded {
             let count = body.last().copied().unwrap_or(0);
             let kept = body.len().checked_sub(usize::from(count));
+            // It should be a multiple of 4; some count the filling of a BYE's reason as padding.
             body = kept
-                .filter(|_| count != 0 && count % 4 == 0)
+                .filter(|_| count != 0)
                 .and_then(|kept| body.get(..kept))
                 .ok_or(RtcpError::Padding { offset, count })?;
         }
@@ -316,7 +317,9 @@ mod tests {
         let err = |hex: &str| Compound::parse(&octets(hex)).unwrap_err();
         assert_eq!(err("a0c90002 00000001 00000004 80cb0000"), RtcpError::PaddedFirst);
         assert_eq!(err("a0c90001 00000008"), RtcpError::Padding { offset: 0, count: 8 });
-        assert_eq!(err("a0c90001 00000003"), RtcpError::Padding { offset: 0, count: 3 });
+        let filled_reason = octets("a1cb0002 00000007 00 000003");
+        let packets: Vec<_> = Compound::parse(&filled_reason).unwrap().packets().collect();
+        assert!(matches!(packets[0], Ok(Packet::Bye(b)) if b.sources().eq([7]) && b.reason().is_none()));
         assert_eq!(err("a0c90000"), RtcpError::Padding { offset: 0, count: 0 });
     }
 
