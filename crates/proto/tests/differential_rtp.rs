@@ -1,6 +1,8 @@
 //! Our RTP and RTCP against the crates `rtp` and `rtcp`: on everything that both accept they agree, and what either
 //! writes the other reads. Where the two differ on purpose, the test says so.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use rtcp::goodbye::Goodbye;
@@ -58,8 +60,7 @@ fn ours(data: &[u8]) -> Option<Vec<Said>> {
 fn theirs(data: &[u8]) -> Option<Vec<Said>> {
     let read = || rtcp::packet::unmarshal(&mut Bytes::copy_from_slice(data));
     let packets = catch_unwind(AssertUnwindSafe(read)).ok()?.ok()?;
-    let said = |packet: &Box<dyn rtcp::packet::Packet + Send + Sync>| {
-        let packet = packet.as_any();
+    let said = |packet: &(dyn std::any::Any + Send + Sync)| {
         if let Some(r) = packet.downcast_ref::<SenderReport>() {
             let info = SenderInfo {
                 ntp: r.ntp_time,
@@ -94,7 +95,7 @@ fn theirs(data: &[u8]) -> Option<Vec<Said>> {
             Said::Other
         }
     };
-    Some(packets.iter().map(said).collect())
+    Some(packets.iter().map(|p| said(p.as_any())).collect())
 }
 
 fn block(r: &ReceptionReport) -> ReportBlock {
