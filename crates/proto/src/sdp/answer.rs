@@ -210,7 +210,7 @@ fn read_section(
         return Err("not in use (port 0)".to_owned());
     };
     let theirs = theirs.ok_or_else(|| format!("the answer has no section for {name}"))?;
-    if theirs.media != *name {
+    if !theirs.media.eq_ignore_ascii_case(name) {
         return Err(format!("the answer to {name} is a section of {}", theirs.media));
     }
     if theirs.port == 0 {

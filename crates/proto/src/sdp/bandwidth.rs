@@ -140,6 +140,7 @@ impl FromStr for Bandwidth {
         } else {
             return Err(());
         };
+        let name = name.trim();
         let kind = match name.to_ascii_uppercase().as_str() {
             "AS" => BandwidthKind::As,
             "TIAS" => BandwidthKind::Tias,

@@ -3,6 +3,7 @@
 use super::capabilities::Capabilities;
 use super::error::NegotiationError;
 use super::format::{Encoding, Format};
+use super::negotiate::kind_of;
 use super::session::{Line, MediaDescription, Origin, SessionDescription, address_text};
 use crate::frame::MediaKind;
 use crate::io::{Direction, MediaChoice};
@@ -56,7 +57,7 @@ impl LocalMedia<'_> {
 
     /// This side's end of a section: video's for a video section, else audio's.
     pub(super) fn stream_of(&self, section: &MediaDescription) -> LocalStream {
-        if section.media == MediaKind::Video.as_str() { self.video } else { self.audio }
+        if kind_of(section) == Some(MediaKind::Video) { self.video } else { self.audio }
     }
 
     pub(super) fn wants(&self, kind: MediaKind) -> bool {

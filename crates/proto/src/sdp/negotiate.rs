@@ -195,7 +195,9 @@ const DEFAULT_PTIME: u32 = 20;
 
 /// The medium of a section, where this side knows it.
 pub(super) fn kind_of(section: &MediaDescription) -> Option<MediaKind> {
-    [MediaKind::Audio, MediaKind::Video].into_iter().find(|kind| kind.as_str() == section.media)
+    [MediaKind::Audio, MediaKind::Video]
+        .into_iter()
+        .find(|kind| kind.as_str().eq_ignore_ascii_case(&section.media))
 }
 
 /// Where a peer wants to receive, as its section says.

@@ -241,7 +241,7 @@ impl Line {
     /// An attribute's name and value; `None` for a line that is no attribute. `a=FLS;VRA:0` has no value: its
     /// name is `FLS;VRA` by the letter of the grammar, and nothing here looks for it.
     pub fn as_attribute(&self) -> Option<(&str, &str)> {
-        (self.letter == 'a').then(|| self.value.split_once(':').unwrap_or((self.value.as_str(), "")))
+        (self.letter == 'a').then(|| self.value.split_once(':').unwrap_or((self.value.trim_end(), "")))
     }
 
     fn parse(raw: &str) -> Option<Self> {
@@ -416,6 +416,7 @@ a=rtpID:1085110790
         assert_eq!(sdp.origin().unwrap().session_version, "18446744073709551616");
         assert_eq!(sdp.connection(), None);
         assert_eq!(sdp.media[0].payload_types().collect::<Vec<_>>(), [0]);
+        assert_eq!(parse("v=0\na=inactive \n").unwrap().direction(), Some(Direction::Inactive));
         assert!(parse("v=0\r\nb=nonsense\r\no=-\r\n\r\n").is_ok());
     }
 

@@ -120,7 +120,7 @@ pub(in crate::sdp) fn formats(section: &MediaDescription) -> Vec<Format> {
             continue;
         }
         if let Some(format) = format(section, payload_type) {
-            let is_section_kind = section.media == format.encoding.kind().as_str();
+            let is_section_kind = section.media.eq_ignore_ascii_case(format.encoding.kind().as_str());
             if is_section_kind {
                 known.push(format);
             }
