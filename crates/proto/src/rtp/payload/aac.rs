@@ -238,10 +238,8 @@ impl AacDepacketizer {
         };
         if !self.fragments.as_ref().is_some_and(continues) {
             self.drop_fragments();
-            if packet.marker || size > self.limit {
-                // The last fragment of an access unit that did not begin here, or one too large.
-                let counter = &mut self.ready.counters;
-                *(if packet.marker { &mut counter.incomplete } else { &mut counter.oversize }) += 1;
+            if size > self.limit {
+                self.ready.counters.oversize += 1;
                 return;
             }
         }
@@ -536,6 +534,25 @@ mod tests {
             }
             assert_eq!(polled(&mut aac), [(480, frame.to_vec())], "without fragment {lost}");
         }
+    }
+
+    #[test]
+    fn fragments_of_two_access_units_are_not_joined() {
+        let fragment = |sequence, timestamp, marker, octet| {
+            packet(sequence, timestamp, marker, &[&[0x00, 0x10, 0x00, 0x30], &[octet; 3][..]].concat())
+        };
+        // Another timestamp, a sequence number missing, a loss that the sequence numbers do not show.
+        let mut aac = depacketizer(HBR);
+        aac.push(fragment(1, 0, false, 1));
+        aac.push(fragment(2, 480, true, 2));
+        aac.push(fragment(3, 960, false, 3));
+        aac.push(fragment(5, 960, true, 4));
+        aac.push(fragment(6, 1_440, false, 5));
+        aac.loss(1);
+        aac.push(fragment(7, 1_440, true, 6));
+        assert_eq!(polled(&mut aac), []);
+        assert!(aac.fragments.is_none(), "a last fragment is no beginning");
+        assert_eq!(aac.counters().incomplete, 6);
     }
 
     #[test]

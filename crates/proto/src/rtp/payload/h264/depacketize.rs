@@ -562,6 +562,11 @@ mod tests {
         feed.push(50, true, &[0x5c, 0x41, 2]).push(70, true, SLICE);
         feed.expect(60, true, &[SLICE]);
         feed.expect(70, false, &[SLICE]);
+        // Lost, though the sequence numbers do not tell.
+        feed.push(75, false, SLICE).push(75, false, &[0x5c, 0x81, 1]);
+        feed.depacketizer.loss(1);
+        feed.push(75, true, &[0x5c, 0x41, 2]);
+        feed.expect(75, false, &[SLICE]);
         // A sequence number is missing without notice.
         feed.push(80, false, SLICE).push(80, false, &[0x5c, 0x81, 1]);
         feed.sequence += 1;

@@ -128,7 +128,8 @@ fn fragment(nal: &Bytes, max: usize, out: &mut Vec<PayloadPacket>) -> Result<(),
     let too_small = PayloadError::PacketTooSmall { max };
     let room = max.checked_sub(2).filter(|&room| room > 0).ok_or(too_small)?;
     let (header, body) = nal.split_first().ok_or(PayloadError::Empty)?;
-    let count = body.len().div_ceil(room).max(2);
+    // At least 2: the NAL unit is larger than a packet, so start and end are never in the same one.
+    let count = body.len().div_ceil(room);
     let size = body.len().div_ceil(count);
     let mut packets = BytesMut::with_capacity(body.len() + 2 * count);
     let mut parts = body.chunks(size).peekable();
