@@ -31,8 +31,8 @@ pub(super) fn payload_format(format: &Format) -> PayloadFormat {
                     let layout = AuHeaderLayout { size_length, index_length, index_delta_length };
                     PayloadFormat::Aac(AacFormat { framing: AudioFraming::AuHeaders(layout), frame_ticks })
                 }
-                AacPacking::Latm { .. } => {
-                    PayloadFormat::Latm(LatmFormat { frame_ticks, frames_per_element: 1 })
+                AacPacking::Latm { frames_per_element, .. } => {
+                    PayloadFormat::Latm(LatmFormat { frame_ticks, frames_per_element })
                 }
             }
         }

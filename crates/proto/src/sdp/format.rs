@@ -1,10 +1,10 @@
 //! What one payload type carries: `rtpmap` and `fmtp` of every known codec, typed.
 
 use super::asc::{AacObject, AudioSpecificConfig, StreamMuxConfig};
+use super::fmtp::{Parameters, base64, base64_octets, hex_digits, hex_octets, push};
 use super::h264::{self, Level, PacketizationMode, ProfileLevelId};
 use crate::frame::{Codec, MediaKind};
 use bytes::Bytes;
-use std::fmt::Write as _;
 
 /// The largest number of parameter sets read from one `sprop-parameter-sets`.
 const MAX_PARAMETER_SETS: usize = 16;
@@ -495,88 +495,93 @@ impl OpusFormat {
     }
 }
 
-/// The parameters of an `a=fmtp` line: `name=value` pairs between semicolons, names in any case.
-struct Parameters<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Parameters<'a> {
-    fn read(fmtp: &'a str) -> Self {
-        let pairs = fmtp.split(';').map(str::trim).filter(|p| !p.is_empty());
-        Parameters(
-            pairs
-                .map(|p| p.split_once('=').map_or((p, ""), |(name, value)| (name.trim(), value.trim())))
-                .collect(),
-        )
-    }
-
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
-    }
-
-    fn number(&self, name: &str) -> Option<u32> {
-        self.text(name)?.parse().ok()
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.text(name) == Some("1")
-    }
-}
-
-fn push(text: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        let separator = if text.is_empty() { "" } else { ";" };
-        let _ = write!(text, "{separator}{name}={value}");
-    }
-}
-
-/// The octets that hexadecimal digits stand for; `None` where their number is odd or one is no digit.
-pub(super) fn hex_octets(text: &str) -> Option<Vec<u8>> {
-    let digits = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<Vec<u8>>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
-}
-
-/// The opposite of [`hex_octets`].
-fn hex_digits(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |mut text, octet| {
-        let _ = write!(text, "{octet:02X}");
-        text
-    })
-}
-
 /// The NAL units of a `sprop-parameter-sets` value; what is no base64 is left out.
 fn parameter_sets(text: &str) -> Vec<Bytes> {
     let sets = text.split(',').filter_map(|set| base64_octets(set.trim())).filter(|set| !set.is_empty());
     sets.take(MAX_PARAMETER_SETS).map(Bytes::from).collect()
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Base64 (RFC 4648 section 4); padding may be missing.
-fn base64_octets(text: &str) -> Option<Vec<u8>> {
-    let mut octets = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut buffer, mut bits) = (0_u32, 0);
-    for digit in text.trim_end_matches('=').bytes() {
-        let value = BASE64.iter().position(|b| *b == digit)?;
-        buffer = buffer << 6 | value as u32;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            octets.push((buffer >> bits) as u8);
+    fn read(rtpmap: &str, fmtp: &str) -> Option<Encoding> {
+        Format::read(96, Some(rtpmap), fmtp).map(|format| format.encoding)
+    }
+
+    #[test]
+    fn h264_without_parameters_is_baseline_at_level_1_in_mode_0() {
+        let Some(Encoding::H264(h264)) = read("H264/90000", "") else { panic!() };
+        assert_eq!(h264.profile_level_id, ProfileLevelId::DEFAULT);
+        assert_eq!(h264.packetization_mode, PacketizationMode::SingleNal);
+        assert_eq!((h264.receive_level(), h264.receive_level().max_fs()), (Level::L1, 99));
+    }
+
+    #[test]
+    fn all_parameters_of_h264_are_read_and_written() {
+        let fmtp = "profile-level-id=42E00C;packetization-mode=1;level-asymmetry-allowed=1;max-recv-level=E01F;\
+                    max-mbps=216000;max-fs=5120;max-br=20000;sprop-parameter-sets=Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==";
+        let Some(Encoding::H264(h264)) = read("h264/90000", fmtp) else { panic!() };
+        assert_eq!(h264.receive_level(), Level::L3_1);
+        assert_eq!((h264.max_mbps, h264.max_fs, h264.max_br), (Some(216_000), Some(5_120), Some(20_000)));
+        let first: Vec<u8> = h264.sprop_parameter_sets.iter().map(|set| set[0]).collect();
+        assert_eq!(first, [0x67, 0x68]);
+        let format = Format { payload_type: 96, encoding: Encoding::H264(h264) };
+        assert_eq!(format.fmtp().as_deref(), Some(fmtp));
+    }
+
+    #[test]
+    fn aac_is_known_by_its_configuration() {
+        let hbr = "streamtype=5;mode=aac-HBR;config=F8EC3000;SizeLength=13;IndexLength=3;IndexDeltaLength=3";
+        let Some(Encoding::Aac(aac)) = read("MPEG4-GENERIC/24000/1", hbr) else { panic!() };
+        assert_eq!(
+            aac,
+            AacFormat::hbr(AudioSpecificConfig::new(AacObject::EnhancedLowDelay, 24_000, 1, 480))
+        );
+        for (rtpmap, fmtp) in [
+            ("mpeg4-generic/48000/1", hbr),          // a clock that is not the sample rate
+            ("mpeg4-generic/24000/2", hbr),          // channels that are not there
+            ("mpeg4-generic/24000", "mode=AAC-hbr"), // no configuration
+            ("mpeg4-generic/24000", "mode=AAC-lbr;config=F8EC3000"), // another mode
+            ("mpeg4-generic/44100/2", "mode=AAC-hbr;config=1210"), // AAC-LC
+            ("mpeg4-generic/24000", &format!("{hbr};CTSDeltaLength=16")), // AU headers with time stamps
+        ] {
+            assert_eq!(read(rtpmap, fmtp), None, "{rtpmap} {fmtp}");
         }
     }
-    (bits < 6).then_some(octets)
-}
 
-fn base64(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
-    for chunk in octets.chunks(3) {
-        let word =
-            chunk.iter().fold(0_u32, |word, octet| word << 8 | u32::from(*octet)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let index = (word >> (18 - 6 * place) & 0x3f) as usize;
-            let digit = BASE64.get(index).filter(|_| place <= chunk.len());
-            text.push(digit.map_or('=', |d| char::from(*d)));
+    #[test]
+    fn latm_carries_its_configuration_in_the_stream_unless_it_says_otherwise() {
+        let Some(Encoding::Aac(aac)) = read("mp4a-latm/90000", "bitrate=64000;profile-level-id=24;object=23")
+        else {
+            panic!()
+        };
+        assert!(matches!(aac.packing, AacPacking::Latm { clock_rate: 90_000, in_band_config: true, .. }));
+        let out_of_band =
+            Format { payload_type: 96, encoding: Encoding::Aac(AacFormat::latm_low_delay(64_000)) };
+        assert_eq!(read(&out_of_band.rtpmap(), &out_of_band.fmtp().unwrap()), Some(out_of_band.encoding));
+        assert_eq!(read("MP4A-LATM/90000", "object=2"), None);
+        assert_eq!(read("MP4A-LATM/90000", "object=23;cpresent=0"), None);
+        assert_eq!(read("MP4A-LATM/0", "object=23"), None);
+    }
+
+    #[test]
+    fn values_of_opus_out_of_range_are_ignored() {
+        let Some(Encoding::Opus(opus)) =
+            read("OPUS/48000/2", "maxplaybackrate=7000;maxaveragebitrate=600000;stereo=1")
+        else {
+            panic!()
+        };
+        assert_eq!(opus, OpusFormat { stereo: true, ..OpusFormat::default() });
+        assert_eq!(read("opus/48000", ""), None, "two channels in the rtpmap, always");
+    }
+
+    #[test]
+    fn names_of_other_dialects_and_broken_maps_are_not_known() {
+        for rtpmap in
+            ["X-H264/90000", "X-AAC_ELD/22050", "VP8/90000", "H264", "H264/x", "telephone-event/0", ""]
+        {
+            assert_eq!(read(rtpmap, ""), None, "{rtpmap}");
         }
     }
-    text
 }

@@ -204,7 +204,7 @@ impl FromStr for ProfileLevelId {
 
     /// Six hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let octets = super::format::hex_octets(text).ok_or(())?;
+        let octets = super::fmtp::hex_octets(text).ok_or(())?;
         <[u8; 3]>::try_from(octets.as_slice()).map(ProfileLevelId).map_err(|_| ())
     }
 }
@@ -218,7 +218,7 @@ impl fmt::Display for ProfileLevelId {
 
 /// The level that the `max-recv-level` parameter names: profile-iop and level_idc (RFC 6184 section 8.1).
 pub(super) fn max_recv_level(text: &str) -> Option<Level> {
-    match super::format::hex_octets(text)?.as_slice() {
+    match super::fmtp::hex_octets(text)?.as_slice() {
         [iop, level_idc] => Some(Level::from_idc(*level_idc, iop & CONSTRAINT_SET3 != 0)),
         _ => None,
     }

@@ -13,6 +13,7 @@ mod capabilities;
 pub mod dialect;
 mod error;
 mod exchange;
+mod fmtp;
 pub mod format;
 pub mod h264;
 mod matching;
