@@ -3,43 +3,60 @@
 
 use std::borrow::Cow;
 
-/// A class of ASCII octets, one bit each.
-#[derive(Clone, Copy)]
-pub(crate) struct Class(u128);
+/// A class of octets, by table: every octet of a message is looked up in one or the other.
+pub(crate) struct Class([bool; 256]);
 
 impl Class {
-    /// The alphanumeric octets and these others.
-    pub(crate) const fn alphanumeric_and(mut others: &[u8]) -> Class {
-        let mut bits = 0;
-        let mut b = 0u8;
-        while b < 128 {
-            if b.is_ascii_alphanumeric() {
-                bits |= 1 << b;
-            }
+    /// The alphanumeric octets of ASCII and these others.
+    pub(crate) const fn alphanumeric_and(others: &[u8]) -> Class {
+        let mut table = [false; 256];
+        let mut b = b'0';
+        while b <= b'z' {
+            mark(&mut table, b, b.is_ascii_alphanumeric());
             b += 1;
         }
-        while let [other, rest @ ..] = others {
-            bits |= 1 << *other;
-            others = rest;
+        Class(table).set(others, true)
+    }
+
+    /// All octets above the space but these and DEL.
+    pub(crate) const fn visible_but(others: &[u8]) -> Class {
+        let mut table = [true; 256];
+        let mut b = 0;
+        while b <= b' ' {
+            mark(&mut table, b, false);
+            b += 1;
         }
-        Class(bits)
+        Class(table).set(&[0x7f], false).set(others, false)
+    }
+
+    const fn set(mut self, mut octets: &[u8], to: bool) -> Class {
+        while let [b, rest @ ..] = octets {
+            mark(&mut self.0, *b, to);
+            octets = rest;
+        }
+        self
     }
 
     /// Whether `b` belongs to it.
     #[inline]
-    pub(crate) const fn has(self, b: u8) -> bool {
-        b < 128 && (self.0 >> b) & 1 == 1
+    pub(crate) fn has(&self, b: u8) -> bool {
+        self.0.get(usize::from(b)).copied().unwrap_or_default()
     }
 
     /// Whether all of `s` does.
     #[inline]
-    pub(crate) fn has_all(self, s: &[u8]) -> bool {
+    pub(crate) fn has_all(&self, s: &[u8]) -> bool {
         s.iter().all(|&b| self.has(b))
     }
 }
 
+#[allow(clippy::indexing_slicing, reason = "an octet is below 256, and there is no get_mut at compile time")]
+const fn mark(table: &mut [bool; 256], b: u8, to: bool) {
+    table[b as usize] = to;
+}
+
 /// What a token is made of.
-pub(crate) const TOKEN: Class = Class::alphanumeric_and(b"-.!%*_+`'~");
+pub(crate) static TOKEN: Class = Class::alphanumeric_and(b"-.!%*_+`'~");
 
 /// `s` as text if all of it is one token.
 #[inline]
@@ -87,7 +104,8 @@ pub(crate) fn trim_end(mut s: &[u8]) -> &[u8] {
 /// `s` before and after the first `b`, without it.
 #[inline]
 pub(crate) fn split_once(s: &[u8], b: u8) -> Option<(&[u8], &[u8])> {
-    let (head, tail) = s.split_at_checked(memchr::memchr(b, s)?)?;
+    // What is looked for lies a few octets ahead as a rule: a plain loop beats a vector search.
+    let (head, tail) = s.split_at_checked(s.iter().position(|&c| c == b)?)?;
     Some((head, tail.get(1..)?))
 }
 

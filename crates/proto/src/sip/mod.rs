@@ -24,7 +24,7 @@ mod uri_eq;
 pub use error::{ParseError, Problem};
 pub use header::{
     CSeq, HeaderError, HeaderName, HeaderValue, Headers, MAGIC_COOKIE, MediaType, NameAddr, NameAddrBuf,
-    ValueError, Via, ViaBuf,
+    ValueError, Via, ViaBuf, Warning,
 };
 pub use host::Host;
 pub use message::{Message, Request, Response};

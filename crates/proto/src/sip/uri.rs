@@ -36,6 +36,50 @@ pub enum Scheme<'a> {
     Other(&'a str),
 }
 
+/// What is wrong where an octet stands that no URI holds.
+const FOREIGN: &str = "white space, quote or bracket";
+
+/// Where the parts of a SIP URI meet, counted from behind the scheme.
+#[derive(Default)]
+struct Marks {
+    at: Option<usize>,
+    /// The first colon before `at`.
+    user_colon: Option<usize>,
+    /// The first semicolon behind `at` and before `question`.
+    semicolon: Option<usize>,
+    /// The first question mark behind `at`.
+    question: Option<usize>,
+}
+
+impl Marks {
+    /// One pass over the text; the error is the place of an octet that no URI holds. Octets beyond ASCII
+    /// pass, so that what peers send unescaped survives.
+    #[inline]
+    fn find(text: &[u8]) -> Result<Marks, usize> {
+        static ORDINARY: Class = Class::visible_but(b"<>\":@;?");
+        let mut marks = Marks::default();
+        let mut colon = None;
+        for (i, &b) in text.iter().enumerate() {
+            if ORDINARY.has(b) {
+                continue;
+            }
+            match b {
+                // A user part may hold `;` and `?` (section 25.1): what was met before counts no more.
+                b'@' if marks.at.is_none() => {
+                    marks = Marks { at: Some(i), user_colon: colon, ..Marks::default() }
+                }
+                b'@' => {}
+                b':' => colon = colon.or(Some(i)),
+                b';' if marks.question.is_none() => marks.semicolon = marks.semicolon.or(Some(i)),
+                b';' => {}
+                b'?' => marks.question = marks.question.or(Some(i)),
+                _ => return Err(i),
+            }
+        }
+        Ok(marks)
+    }
+}
+
 /// Why a text is no URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} in URI at octet {at}")]
@@ -53,13 +97,10 @@ impl<'a> Uri<'a> {
     /// No scheme, an octet that no URI holds, or a SIP or SIPS URI without a readable host and port.
     pub fn parse(raw: &'a [u8]) -> Result<Uri<'a>, UriError> {
         let err = |what, at| Err(UriError { what, at });
-        // Octets beyond ASCII pass, so that what peers send unescaped survives.
-        let is_foreign = |&b: &u8| b <= 0x20 || matches!(b, b'<' | b'>' | b'"' | 0x7f);
-        if let Some(at) = raw.iter().position(is_foreign) {
-            return err("white space, quote or bracket", at);
-        }
         let Some((name, rest)) = lex::split_once(raw, b':') else { return err("no scheme", 0) };
         let Some(scheme) = Scheme::parse(name) else { return err("bad scheme", 0) };
+        let rest_at = raw.len() - rest.len();
+        let marks = Marks::find(rest).map_err(|at| UriError { what: FOREIGN, at: rest_at + at })?;
         let opaque = Uri {
             raw,
             scheme,
@@ -73,26 +114,24 @@ impl<'a> Uri<'a> {
         if !scheme.is_sip() {
             return Ok(opaque);
         }
-        // A user part may hold `;` and `?`, so `@` is looked for first (section 19.1.2).
-        let (user, password, rest) = match lex::split_once(rest, b'@') {
-            Some((userinfo, rest)) => match lex::split_once(userinfo, b':') {
-                Some((user, password)) => (Some(user), Some(password), rest),
-                None => (Some(userinfo), None, rest),
-            },
-            None => (None, None, rest),
-        };
-        let host_at = raw.len() - rest.len();
-        if user.is_some_and(<[u8]>::is_empty) {
-            return err("empty user", host_at);
+        let part =
+            |from: usize, to: Option<usize>| rest.get(from..to.unwrap_or(rest.len())).unwrap_or_default();
+        let host_at = marks.at.map_or(0, |at| at + 1);
+        let host = part(host_at, marks.semicolon.or(marks.question));
+        let host_at = rest_at + host_at;
+        if marks.at == Some(0) || (marks.at.is_some() && marks.user_colon == Some(0)) {
+            return err("empty user", rest_at);
         }
-        let host_end = memchr::memchr2(b';', b'?', rest).unwrap_or(rest.len());
-        let (host, rest) = rest.split_at_checked(host_end).unwrap_or_default();
         let (host, port) = Host::parse_with_port(host).map_err(|what| UriError { what, at: host_at })?;
-        let (params, headers) = match lex::split_once(rest, b'?') {
-            Some((params, headers)) => (params, Some(headers)),
-            None => (rest, None),
-        };
-        Ok(Uri { user, password, host: Some(host), port, params: Params(params), headers, ..opaque })
+        Ok(Uri {
+            user: marks.at.map(|at| part(0, marks.user_colon.or(Some(at)))),
+            password: marks.user_colon.map(|colon| part(colon + 1, marks.at)),
+            host: Some(host),
+            port,
+            params: Params(marks.semicolon.map_or(&[], |at| part(at, marks.question))),
+            headers: marks.question.map(|at| part(at + 1, None)),
+            ..opaque
+        })
     }
 
     /// The text as on the wire.
@@ -169,6 +208,7 @@ impl fmt::Display for Uri<'_> {
 }
 
 impl<'a> Scheme<'a> {
+    #[inline]
     fn parse(name: &'a [u8]) -> Option<Self> {
         if name.eq_ignore_ascii_case(b"sip") {
             return Some(Scheme::Sip);
@@ -312,17 +352,17 @@ pub(crate) fn take_octet(s: &[u8]) -> Option<(Octet, &[u8])> {
 
 /// Writes a user part, escaping what RFC 3261 section 25.1 does not allow in it.
 pub fn escape_user(user: &[u8], out: &mut Vec<u8>) {
-    const USER: Class = Class::alphanumeric_and(b"-_.!~*'()&=+$,;?/");
-    escape(user, out, USER);
+    static USER: Class = Class::alphanumeric_and(b"-_.!~*'()&=+$,;?/");
+    escape(user, out, &USER);
 }
 
 /// Writes the name or the value of a URI parameter, escaping what RFC 3261 section 25.1 does not allow in it.
 pub fn escape_param(text: &[u8], out: &mut Vec<u8>) {
-    const PARAM: Class = Class::alphanumeric_and(b"-_.!~*'()[]/:&+$");
-    escape(text, out, PARAM);
+    static PARAM: Class = Class::alphanumeric_and(b"-_.!~*'()[]/:&+$");
+    escape(text, out, &PARAM);
 }
 
-fn escape(s: &[u8], out: &mut Vec<u8>, allowed: Class) {
+fn escape(s: &[u8], out: &mut Vec<u8>, allowed: &Class) {
     for &b in s {
         if allowed.has(b) {
             out.push(b);

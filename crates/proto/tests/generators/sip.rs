@@ -125,6 +125,7 @@ pub(crate) fn walk(message: &Message) -> usize {
     seen += h.content_type().ok().flatten().map_or(0, |t| t.params.iter().count());
     seen += h.content_length().is_ok() as usize + h.max_forwards().is_ok() as usize;
     seen += h.expires().is_ok() as usize + h.contact_is_star() as usize + h.accept().count();
+    seen += h.warnings().flatten().map(|w| w.text().len()).sum::<usize>();
     seen += h.require().chain(h.supported()).chain(h.allow()).chain(h.content_encoding()).count();
     seen += h.user_agent().map_or(0, |a| a.len());
     if let Message::Request(request) = message {

@@ -1,7 +1,7 @@
 //! Typed access to the header fields that a user agent reads. A value is read when it is asked for.
 
 use super::value::{HeaderError, ValueError};
-use super::{CSeq, HeaderName, Headers, MediaType, NameAddr, Via};
+use super::{CSeq, HeaderName, Headers, MediaType, NameAddr, Via, Warning};
 use crate::sip::lex;
 
 impl Headers {
@@ -151,6 +151,11 @@ impl Headers {
     /// The media ranges of Accept.
     pub fn accept(&self) -> impl Iterator<Item = Result<MediaType<'_>, HeaderError>> {
         self.values(HeaderName::Accept).map(|v| MediaType::parse(v).map_err(bad(HeaderName::Accept)))
+    }
+
+    /// All warnings.
+    pub fn warnings(&self) -> impl Iterator<Item = Result<Warning<'_>, HeaderError>> {
+        self.values(HeaderName::Warning).map(|v| Warning::parse(v).map_err(bad(HeaderName::Warning)))
     }
 
     /// User-Agent, or Server where there is none, as text for a person.

@@ -8,6 +8,7 @@ mod name;
 mod name_addr;
 mod value;
 mod via;
+mod warning;
 
 pub use cseq::CSeq;
 pub use fields::Headers;
@@ -17,3 +18,4 @@ pub use name_addr::{NameAddr, NameAddrBuf};
 pub use value::{HeaderError, HeaderValue, ValueError};
 pub(in crate::sip) use via::stamp;
 pub use via::{MAGIC_COOKIE, Via, ViaBuf};
+pub use warning::Warning;
