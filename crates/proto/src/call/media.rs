@@ -5,6 +5,7 @@ use crate::agent::core::Core;
 use crate::frame::{EncodedFrame, MediaKind};
 use crate::io::{CallHandle, Datagram, SectionStats};
 use crate::rtp::pacer::{Pacer, PacerConfig};
+use crate::rtp::playout;
 use crate::rtp::rtcp::Compound;
 use crate::sdp::Negotiated;
 use crate::time::Time;
@@ -142,6 +143,21 @@ impl Media {
             && section.rtp(now, core, datagram)
         {
             self.heard = self.heard.map(|_| now);
+            self.synchronise();
+        }
+    }
+
+    /// Makes sound and pictures of one instant play at one time.
+    fn synchronise(&mut self) {
+        let (mut sound, mut pictures) = (None, None);
+        for section in self.sections.iter_mut().flatten() {
+            match section.kind {
+                MediaKind::Audio => sound = sound.or(Some(&mut section.clock)),
+                MediaKind::Video => pictures = pictures.or(Some(&mut section.clock)),
+            }
+        }
+        if let (Some(sound), Some(pictures)) = (sound, pictures) {
+            playout::align(sound, pictures);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::rtp::jitter::Item;
 use crate::rtp::payload::telephone_event::{self, EventReceiver, EventSender};
 use crate::rtp::payload::{Depacketizer, Packet, Packetizer, PayloadFormat, PayloadPacket};
+use crate::rtp::playout::SectionClock;
 use crate::rtp::rtcp::Compound;
 use crate::rtp::session::{KeyframeMethod, PayloadType, RtcpEvent};
 use crate::rtp::{JitterBuffer, JitterConfig, MediaPacket, Session, SessionConfig};
@@ -54,6 +55,8 @@ pub(crate) struct MediaSection {
     /// Whether RTP has come from where we send it: then nothing else moves it.
     confirmed: bool,
     jitter: JitterBuffer,
+    /// Holds the section's playout to that of the other one.
+    pub(crate) clock: SectionClock,
     depacketizer: Option<(Format, PayloadFormat, Depacketizer)>,
     packetizer: Option<(Format, Packetizer)>,
     events_in: Option<EventReceiver>,
@@ -101,6 +104,7 @@ impl MediaSection {
             remote_rtcp: None,
             confirmed: false,
             jitter: JitterBuffer::new(JitterConfig { max_packets, ..jitter }),
+            clock: SectionClock::new(),
             depacketizer: None,
             packetizer: None,
             events_in: None,
@@ -311,6 +315,7 @@ impl MediaSection {
         let is_event = self.agreed.telephone_events.receive.iter().any(|(pt, _)| *pt == packet.payload_type);
         let payload_type = packet.payload_type;
         let clock_rate = packet.clock_rate;
+        let play_at = self.clock.play_at(packet.ssrc, packet.timestamp, clock_rate, play_at);
         let packet = Packet {
             payload: packet.payload,
             timestamp: packet.timestamp,
@@ -382,10 +387,8 @@ impl MediaSection {
                     core.release_ssrc(old);
                     tracing::debug!(old, new, "our SSRC collided with the peer's");
                 }
-                RtcpEvent::Nack { .. }
-                | RtcpEvent::Report(_)
-                | RtcpEvent::ClockMapping(_)
-                | RtcpEvent::Bye { .. } => {}
+                RtcpEvent::ClockMapping(mapping) => self.clock.map(mapping),
+                RtcpEvent::Nack { .. } | RtcpEvent::Report(_) | RtcpEvent::Bye { .. } => {}
             }
         }
         if self.remote_rtcp.is_none() {

@@ -4,8 +4,8 @@
 //!
 //! In: a datagram goes to the [`Session`] of its media section ([`Session::is_for`] tells whose it is), which
 //! checks it, counts it and makes [`MediaPacket`]s of it; these go into the section's [`JitterBuffer`], which
-//! puts them in order, decides what is lost and when each is to be played; what it lets go is put together
-//! by the payload format.
+//! puts them in order, decides what is lost and when each is to be played; [`playout`] holds sound and
+//! pictures together; what comes out is put together by the payload format.
 //!
 //! Out: a frame is cut up by the payload format; its packets wait in the [`Pacer`], and each gets its
 //! header from [`Session::send`] when the pacer lets it go, so that what the pacer drops leaves no gap in
@@ -18,6 +18,7 @@ pub mod jitter;
 pub mod pacer;
 pub mod packet;
 pub mod payload;
+pub mod playout;
 pub mod rtcp;
 pub mod session;
 pub mod source;

@@ -1,0 +1,186 @@
+//! The common time of sound and picture: lip synchronisation by the clock mappings of sender reports (RFC 3550
+//! sections 5.1 and 6.4.1).
+//!
+//! Each section's [jitter buffer](super::jitter) holds its own packets as short as it can. A sender report says at what
+//! wall-clock time of the sender a timestamp was captured, so that the time from capture to
+//! playout can be compared between two sections (their clocks are one, whatever it shows). The section that is ahead
+//! waits for the other one. What it waits changes by at most a tenth of the time that passes, so that a sink can
+//! follow by playing slower or faster.
+
+use crate::rtp::session::ClockMapping;
+use crate::time::Time;
+use std::time::Duration;
+
+const SECOND: i128 = 1_000_000_000;
+/// Sections this far apart do not share a clock, whatever they say.
+const FARTHEST: i128 = SECOND / 2;
+/// Below this nobody sees or hears a difference, and nothing is changed.
+const UNNOTICED: i128 = SECOND / 100;
+
+/// The playout time of one section.
+#[derive(Debug, Default)]
+pub struct SectionClock {
+    mapping: Option<ClockMapping>,
+    /// From capture to playout as the jitter buffer has it, in nanoseconds; the two clocks' difference is in it.
+    latency: Option<i128>,
+    /// What is to be added, and what is added now.
+    wanted: Duration,
+    added: Duration,
+    /// The playout time that was given last, before anything was added.
+    last: Option<Time>,
+}
+
+impl SectionClock {
+    /// A clock that adds nothing.
+    pub fn new() -> Self {
+        SectionClock::default()
+    }
+
+    /// Takes what a sender report said.
+    pub fn map(&mut self, mapping: ClockMapping) {
+        if self.mapping.is_some_and(|known| known.ssrc != mapping.ssrc) {
+            self.latency = None;
+        }
+        self.mapping = Some(mapping);
+    }
+
+    /// When to play a packet that its jitter buffer wants played at `play_at`; packets of one timestamp
+    /// get the same time.
+    pub fn play_at(&mut self, ssrc: u32, timestamp: u64, clock_rate: u32, play_at: Time) -> Time {
+        if let Some(mapping) = self.mapping.filter(|m| m.ssrc == ssrc) {
+            self.latency =
+                Some(i128::from(play_at.nanos()) - captured(&mapping, timestamp as u32, clock_rate));
+        }
+        let passed = self.last.map_or(Duration::ZERO, |last| play_at - last);
+        self.last = self.last.max(Some(play_at));
+        let step = passed / 10;
+        self.added = match self.wanted > self.added {
+            true => self.wanted.min(self.added + step),
+            false => self.wanted.max(self.added.saturating_sub(step)),
+        };
+        play_at + self.added
+    }
+
+    /// What is added now.
+    pub fn added(&self) -> Duration {
+        self.added
+    }
+}
+
+/// Makes the section that is ahead wait for the other one. Before both have been mapped, nothing waits.
+pub fn align(a: &mut SectionClock, b: &mut SectionClock) {
+    let (wait_a, wait_b) = match (a.latency, b.latency) {
+        (Some(of_a), Some(of_b)) => {
+            let ahead = of_b - of_a;
+            match ahead.abs() {
+                UNNOTICED..=FARTHEST => (ahead.max(0), (-ahead).max(0)),
+                _ => (0, 0),
+            }
+        }
+        _ => (0, 0),
+    };
+    a.wanted = Duration::from_nanos(wait_a as u64);
+    b.wanted = Duration::from_nanos(wait_b as u64);
+}
+
+/// When a timestamp was captured, in nanoseconds of the sender's wall clock.
+fn captured(mapping: &ClockMapping, timestamp: u32, clock_rate: u32) -> i128 {
+    let reported = (i128::from(mapping.ntp) * SECOND) >> 32;
+    let ticks = timestamp.wrapping_sub(mapping.rtp_timestamp) as i32;
+    reported + i128::from(ticks) * SECOND / i128::from(clock_rate.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Time {
+        Time::from_millis(millis)
+    }
+
+    /// The sender's wall clock is 1000 s ahead of ours.
+    fn mapping(ssrc: u32, captured: u64, rtp_timestamp: u32) -> ClockMapping {
+        let ntp = Time::from_millis(1_000_000 + captured).ntp();
+        ClockMapping { ssrc, ntp, rtp_timestamp, received: ms(captured + 50) }
+    }
+
+    /// Plays ten seconds of both: what is captured at t is wanted at t plus these delays. Gives how far picture and
+    /// sound of one instant are apart at the end, in milliseconds.
+    fn apart(sound: &mut SectionClock, pictures: &mut SectionClock, delays: (u64, u64)) -> i64 {
+        let mut last = (ms(0), ms(0));
+        for t in (20_000..30_000).step_by(20) {
+            let ticks = u64::from(u32::MAX) - 1_000 + (t - 20_000) * 48;
+            last.0 = sound.play_at(1, ticks, 48_000, ms(t + delays.0));
+            last.1 = pictures.play_at(2, (t - 20_000) * 90, 90_000, ms(t + delays.1));
+            align(sound, pictures);
+        }
+        (last.1.nanos() as i64 - last.0.nanos() as i64) / 1_000_000
+    }
+
+    fn mapped() -> (SectionClock, SectionClock) {
+        let (mut sound, mut pictures) = (SectionClock::new(), SectionClock::new());
+        // The sound's mapping is from the far side of a wrap of its timestamps.
+        sound.map(mapping(1, 21_000, (u32::MAX - 1_000).wrapping_add(48_000)));
+        pictures.map(mapping(2, 20_500, 45_000));
+        (sound, pictures)
+    }
+
+    #[test]
+    fn the_section_that_is_ahead_waits_for_the_other() {
+        let (mut sound, mut pictures) = mapped();
+        assert_eq!(apart(&mut sound, &mut pictures, (40, 140)), 0);
+        assert!(sound.added().abs_diff(Duration::from_millis(100)) < Duration::from_micros(1));
+        assert_eq!(pictures.added(), Duration::ZERO);
+    }
+
+    #[test]
+    fn either_section_can_be_the_one_that_waits() {
+        let (mut sound, mut pictures) = mapped();
+        assert_eq!(apart(&mut sound, &mut pictures, (70, 30)), 0);
+        assert!(pictures.added().abs_diff(Duration::from_millis(40)) < Duration::from_micros(1));
+        assert_eq!(sound.added(), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_wait_changes_by_no_more_than_a_tenth_of_the_time() {
+        let (mut sound, mut pictures) = mapped();
+        let mut before = Duration::ZERO;
+        for t in (20_000..30_000).step_by(20) {
+            let delay = if t < 25_000 { 400 } else { 20 };
+            sound.play_at(1, u64::from(u32::MAX) - 1_000 + (t - 20_000) * 48, 48_000, ms(t + 20));
+            pictures.play_at(2, (t - 20_000) * 90, 90_000, ms(t + delay));
+            align(&mut sound, &mut pictures);
+            assert!(sound.added().abs_diff(before) <= Duration::from_millis(2));
+            before = sound.added();
+        }
+        assert_eq!(sound.added(), Duration::ZERO);
+    }
+
+    #[test]
+    fn nothing_waits_without_both_mappings_or_where_they_make_no_sense() {
+        let (mut sound, mut pictures) = mapped();
+        sound.mapping = None;
+        assert_eq!(apart(&mut sound, &mut pictures, (40, 140)), 100);
+        let (mut sound, mut pictures) = mapped();
+        pictures.map(mapping(2, 25_500, 45_000));
+        assert_eq!(apart(&mut sound, &mut pictures, (40, 140)), 100, "five seconds apart");
+        let (mut sound, mut pictures) = mapped();
+        pictures.map(mapping(3, 20_500, 45_000));
+        assert_eq!(apart(&mut sound, &mut pictures, (40, 140)), 100, "another source's report");
+    }
+
+    #[test]
+    fn what_nobody_notices_is_left_alone() {
+        let (mut sound, mut pictures) = mapped();
+        assert_eq!(apart(&mut sound, &mut pictures, (40, 49)), 9);
+    }
+
+    #[test]
+    fn packets_of_one_timestamp_get_the_same_time() {
+        let (mut sound, mut pictures) = mapped();
+        apart(&mut sound, &mut pictures, (40, 140));
+        sound.wanted = Duration::from_millis(10);
+        let first = sound.play_at(1, 0, 48_000, ms(40_000));
+        assert_eq!(sound.play_at(1, 0, 48_000, ms(40_000)), first);
+    }
+}
