@@ -9,6 +9,7 @@ pub mod transaction;
 
 mod encode;
 mod error;
+mod escape;
 mod header;
 mod host;
 mod lex;
@@ -22,6 +23,7 @@ mod uri;
 mod uri_eq;
 
 pub use error::{ParseError, Problem};
+pub use escape::{escape_param, escape_user, unescape};
 pub use header::{
     CSeq, HeaderError, HeaderName, HeaderValue, Headers, MAGIC_COOKIE, MediaType, NameAddr, NameAddrBuf,
     ValueError, Via, ViaBuf, Warning,
@@ -33,4 +35,4 @@ pub use params::{Param, Params};
 pub use parse::looks_like_sip;
 pub use status::reason;
 pub use stream::StreamFramer;
-pub use uri::{Scheme, Uri, UriBuf, UriError, escape_param, escape_user, unescape};
+pub use uri::{Scheme, Uri, UriBuf, UriError};

@@ -1,9 +1,9 @@
 //! URIs: SIP, SIPS, tel and whatever else stands where a URI belongs (RFC 3261 section 19.1, RFC 3966).
 
+use super::escape::{escape_param, escape_user, unescape};
 use super::host::Host;
 use super::lex::{self, Class};
 use super::params::Params;
-use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -317,58 +317,73 @@ impl std::str::FromStr for UriBuf {
     }
 }
 
-/// `s` with its `%HH` escapes resolved; a `%` that starts none stays.
-pub fn unescape(s: &[u8]) -> Cow<'_, [u8]> {
-    if !s.contains(&b'%') {
-        return Cow::Borrowed(s);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Uri<'_> {
+        Uri::parse(text.as_bytes()).unwrap()
     }
-    let mut out = Vec::with_capacity(s.len());
-    let mut rest = s;
-    while let Some((b, tail)) = take_octet(rest) {
-        out.push(b.value);
-        rest = tail;
+
+    #[test]
+    fn a_user_part_may_hold_what_ends_a_host() {
+        let uri = parse("sip:a;b?c=/&,$:p&w@h:5070;lr;x=1?s=a%20b&t=u");
+        assert_eq!(uri.user(), Some(&b"a;b?c=/&,$"[..]));
+        assert_eq!(uri.password(), Some(&b"p&w"[..]));
+        assert_eq!((uri.host(), uri.port()), (Some(Host::Name("h")), Some(5070)));
+        assert!(uri.is_loose_route());
+        assert_eq!(uri.params().value("x"), Some(&b"1"[..]));
+        assert_eq!(uri.headers(), Some(&b"s=a%20b&t=u"[..]));
     }
-    Cow::Owned(out)
-}
 
-/// One octet of a URI component and whether it was written as `%HH`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Octet {
-    pub(crate) value: u8,
-    pub(crate) escaped: bool,
-}
-
-/// Takes one octet off the front, an escape being one octet.
-pub(crate) fn take_octet(s: &[u8]) -> Option<(Octet, &[u8])> {
-    let hex = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    if let [b'%', high, low, rest @ ..] = s
-        && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-    {
-        return Some((Octet { value: (high << 4) | low, escaped: true }, rest));
+    #[test]
+    fn the_parts_behind_the_host_are_each_optional() {
+        let uri = parse("SIPS:[2001:db8::1]?a;b");
+        assert_eq!((uri.scheme(), uri.user(), uri.port()), (Scheme::Sips, None, None));
+        assert!(uri.params().is_empty());
+        assert_eq!(uri.headers(), Some(&b"a;b"[..]));
+        assert_eq!(parse("sip:h;a").headers(), None);
+        assert_eq!(parse("sip:u:@h").password(), Some(&b""[..]));
     }
-    let (&value, rest) = s.split_first()?;
-    Some((Octet { value, escaped: false }, rest))
-}
 
-/// Writes a user part, escaping what RFC 3261 section 25.1 does not allow in it.
-pub fn escape_user(user: &[u8], out: &mut Vec<u8>) {
-    static USER: Class = Class::alphanumeric_and(b"-_.!~*'()&=+$,;?/");
-    escape(user, out, &USER);
-}
+    #[test]
+    fn the_address_is_that_of_maddr_or_host_and_the_port_that_of_the_scheme() {
+        let address = |text: &str| parse(text).socket_addr().map(|a| a.to_string());
+        assert_eq!(address("sip:u@192.0.2.1").as_deref(), Some("192.0.2.1:5060"));
+        assert_eq!(address("sips:u@[::1]").as_deref(), Some("[::1]:5061"));
+        assert_eq!(address("sip:u@h:9;maddr=192.0.2.7").as_deref(), Some("192.0.2.7:9"));
+        assert_eq!(address("sip:u@h"), None);
+        assert_eq!(address("tel:+1"), None);
+    }
 
-/// Writes the name or the value of a URI parameter, escaping what RFC 3261 section 25.1 does not allow in it.
-pub fn escape_param(text: &[u8], out: &mut Vec<u8>) {
-    static PARAM: Class = Class::alphanumeric_and(b"-_.!~*'()[]/:&+$");
-    escape(text, out, &PARAM);
-}
-
-fn escape(s: &[u8], out: &mut Vec<u8>, allowed: &Class) {
-    for &b in s {
-        if allowed.has(b) {
-            out.push(b);
-        } else {
-            let digit = |n: u8| if n < 10 { b'0' + n } else { b'A' + n - 10 };
-            out.extend_from_slice(&[b'%', digit(b >> 4), digit(b & 15)]);
+    #[test]
+    fn errors_say_where() {
+        for (text, what, at) in [
+            ("", "no scheme", 0),
+            ("alice", "no scheme", 0),
+            ("1:x", "bad scheme", 0),
+            ("<sip:a@h>", "bad scheme", 0),
+            ("sip:a@h>", FOREIGN, 7),
+            ("sip:a b@h", FOREIGN, 5),
+            ("tel:+1 2", FOREIGN, 6),
+            ("sip:@h", "empty user", 4),
+            ("sip::p@h", "empty user", 4),
+            ("sip:", "bad host", 4),
+            ("sip:a@", "bad host", 6),
+            ("sip:a@b@c", "bad host", 6),
+            ("sip:a@h:x", "bad port", 6),
+            ("sip:[::1", "bad host", 4),
+        ] {
+            assert_eq!(Uri::parse(text.as_bytes()).unwrap_err(), UriError { what, at }, "{text}");
         }
+    }
+
+    #[test]
+    fn a_built_uri_escapes_what_it_is_given() {
+        let uri = UriBuf::sip(Some("a b@c:d"), Host::Name("h\r\nx"), None).with_param("p q", Some("r;s"));
+        assert_eq!(uri.to_string(), "sip:a%20b%40c%3Ad@h%0D%0Ax;p%20q=r%3Bs");
+        let uri = UriBuf::sip(None, std::net::IpAddr::from([0u8; 16]), Some(5060));
+        assert_eq!(uri.to_string(), "sip:[::]:5060");
+        assert!("nonsense".parse::<UriBuf>().is_err());
     }
 }

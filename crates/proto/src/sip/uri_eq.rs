@@ -1,8 +1,9 @@
 //! When two URIs mean the same (RFC 3261 section 19.1.4).
 
+use super::escape::{Octet, take_octet};
 use super::lex;
 use super::params::Params;
-use super::uri::{Octet, Scheme, Uri, take_octet};
+use super::uri::{Scheme, Uri};
 use std::collections::BTreeMap;
 
 /// Parameters that never match when only one of the URIs has them. Beside those that section 19.1.4 names in
