@@ -197,15 +197,15 @@ impl VideoJudge {
 /// most.
 fn luma_psnr(sent: &Picture, seen: &Picture) -> f64 {
     let (sent, seen) = (sent.plane(Component::Y), seen.plane(Component::Y));
-    let squared: u64 = sent
-        .rows()
-        .zip(seen.rows())
-        .flat_map(|(a, b)| a.iter().zip(b))
-        .map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2))
-        .sum();
+    // A row's sum fits 32 bits: 255^2 times the largest width is below 2^30.
+    let squared: u64 = sent.rows().zip(seen.rows()).map(|(a, b)| u64::from(squared_error(a, b))).sum();
     if squared == 0 {
         return PSNR_IDENTICAL;
     }
     let mean = squared as f64 / (sent.width * sent.height) as f64;
     (10.0 * (255.0 * 255.0 / mean).log10()).min(PSNR_IDENTICAL)
+}
+
+fn squared_error(a: &[u8], b: &[u8]) -> u32 {
+    a.iter().zip(b).map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum()
 }

@@ -98,3 +98,48 @@ fn error(error: hound::Error) -> io::Error {
         other => io::Error::other(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hound::WavReader;
+    use std::io::Cursor;
+    use visavis_proto::time::Time;
+
+    fn sound(ms: u64, value: i16, frames: usize) -> Pcm {
+        Pcm::new(vec![value; 2 * frames], 8_000, 2).unwrap().at(Time::from_millis(ms))
+    }
+
+    /// What a file holds after these stretches of sound.
+    fn file(sounds: &[Pcm]) -> Vec<i16> {
+        let mut file = Cursor::new(Vec::new());
+        let mut sink = WavSink::new(&mut file);
+        sounds.iter().for_each(|sound| sink.play(sound).unwrap());
+        sink.finish().unwrap();
+        assert!(sink.play(&sounds[0]).is_err(), "nothing may follow");
+        drop(sink);
+        file.set_position(0);
+        let reader = WavReader::new(file).unwrap();
+        assert_eq!((reader.spec().sample_rate, reader.spec().channels), (8_000, 2));
+        reader.into_samples().map(|sample| sample.unwrap()).collect()
+    }
+
+    #[test]
+    fn sound_is_written_as_it_comes_and_small_shifts_leave_no_trace() {
+        let samples = file(&[sound(0, 1, 160), sound(23, 2, 160), sound(41, 3, 160)]);
+        assert_eq!(samples, [[1; 320], [2; 320], [3; 320]].concat());
+    }
+
+    #[test]
+    fn holes_become_silence_unless_the_call_was_on_hold() {
+        let samples = file(&[sound(0, 1, 80), sound(30, 2, 80), sound(120_000, 3, 80)]);
+        assert_eq!(samples, [vec![1; 160], vec![0; 320], vec![2; 160], vec![3; 160]].concat());
+    }
+
+    #[test]
+    fn a_sink_without_sound_writes_nothing() {
+        let mut file = Cursor::new(Vec::new());
+        WavSink::new(&mut file).finish().unwrap();
+        assert!(file.into_inner().is_empty());
+    }
+}
