@@ -91,6 +91,20 @@ fn pictures_scaled_down_to_half_are_readable_and_their_psnr_is_unknown() {
 }
 
 #[test]
+fn pictures_between_black_bars_are_readable() {
+    let scratch = Scratch::new("bars");
+    let film = film(&scratch, (640, 480), 15, 30);
+    for bars in ["scale=960:720,pad=1280:720:160:0", "scale=352:264,pad=352:288:0:12"] {
+        let (coded, decoded) = (scratch.file("coded.mp4"), scratch.file("decoded.y4m"));
+        let rate = ["-c:v", "libx264", "-b:v", "200k", "-tune", "zerolatency"];
+        ffmpeg(&[&["-i", &film, "-vf", bars], &rate[..], &[&coded]].concat());
+        ffmpeg(&["-i", &coded, &decoded]);
+        let video = judge(&decoded, None).video;
+        assert_eq!((video.read, video.unreadable, video.psnr_db), (30, 0, None), "{bars}");
+    }
+}
+
+#[test]
 fn openh264_at_64_kbit_s_leaves_every_vga_picture_that_it_codes_readable() {
     let format = VideoFormat {
         codec: Codec::H264,

@@ -84,6 +84,9 @@ fn formats() -> Vec<AudioFormat> {
     vec![
         format(Codec::Pcmu, 8_000, 160, &[]),
         format(Codec::Pcma, 8_000, 160, &[]),
+        format(Codec::G722, 16_000, 320, &[]),
+        #[cfg(feature = "opus")]
+        format(Codec::Opus, 48_000, 960, &[]),
         #[cfg(feature = "aac")]
         format(Codec::AacLd, 44_100, 480, &[0xba, 0x0d, 0x00]),
         #[cfg(feature = "aac")]

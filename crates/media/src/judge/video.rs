@@ -41,7 +41,8 @@ pub struct VideoReport {
     pub frame_rate: Option<f64>,
     /// The longest time without a new picture since the first one, milliseconds.
     pub longest_freeze_ms: Option<f64>,
-    /// Luma PSNR against the picture that was sent, dB ([`PSNR_IDENTICAL`] where nothing differs).
+    /// Luma PSNR against the picture that was sent, dB ([`PSNR_IDENTICAL`] where nothing differs). Pictures
+    /// between black bars have none.
     pub psnr_db: Option<Distribution>,
     /// From capture to decoded picture, milliseconds; measured where the clocks are known to agree.
     pub latency_ms: Option<Distribution>,
@@ -96,8 +97,9 @@ impl VideoJudge {
     pub(super) fn picture(&mut self, picture: &Picture, decoded: Time) -> Option<Seen> {
         self.counts.received += 1;
         self.counts.size = Some(picture.size());
-        let stamp = match Stamp::read(picture) {
-            Reading::Stamp(stamp) => stamp,
+        let (stamp, whole) = match Stamp::read(picture) {
+            Reading::Stamp(stamp) => (stamp, true),
+            Reading::Boxed(stamp) => (stamp, false),
             Reading::Unreadable => {
                 self.counts.unreadable += 1;
                 self.unread_since += 1;
@@ -119,7 +121,9 @@ impl VideoJudge {
         }
         self.first.get_or_insert(decoded);
         self.last = Some(decoded);
-        self.measure_psnr(picture, stamp);
+        if whole {
+            self.measure_psnr(picture, stamp);
+        }
         let captured_nanos = i128::from(stamp.captured_us) * 1_000;
         if self.clocks_agree {
             self.latency.push((i128::from(decoded.unix_nanos()) - captured_nanos) as f64 / 1e6);

@@ -27,6 +27,8 @@ const REFERENCES: [u32; 2] = [LEFT - 1, LEFT + CELLS];
 const BITS: usize = (LINES * CELLS) as usize;
 /// The least difference between white and black, of 219, that still counts as the pattern.
 const MIN_CONTRAST: i32 = 40;
+/// The luma that all of a black bar stays below.
+const BAR: u8 = 40;
 /// Cells that came out grey are tried both ways, this many of them at the most: 64 checks, so that one
 /// in 2^26 wrong stamps passes.
 const MAX_DOUBTS: usize = 6;
@@ -45,6 +47,9 @@ pub struct Stamp {
 pub enum Reading {
     /// The stamp, its checksum right.
     Stamp(Stamp),
+    /// The stamp, its checksum right, of a pattern between black bars: somebody fitted it into another shape
+    /// on the way.
+    Boxed(Stamp),
     /// The pattern's reference cells are there, the stamp's checksum is wrong.
     Unreadable,
     /// Not a picture of the pattern, or too far gone to be told from one.
@@ -67,13 +72,25 @@ impl Stamp {
     /// Reads the stamp out of a picture of any size.
     pub fn read(picture: &Picture) -> Reading {
         let plane = picture.plane(Component::Y);
-        let Some(levels) = Levels::measure(&plane) else {
+        match Stamp::read_within(&View::whole(plane)) {
+            Reading::NoPattern => {
+                View::between_bars(plane).map_or(Reading::NoPattern, |view| match Stamp::read_within(&view) {
+                    Reading::Stamp(stamp) => Reading::Boxed(stamp),
+                    other => other,
+                })
+            }
+            reading => reading,
+        }
+    }
+
+    fn read_within(view: &View<'_>) -> Reading {
+        let Some(levels) = Levels::measure(view) else {
             return Reading::NoPattern;
         };
         let mut bits = 0_u128;
         let mut doubts: Vec<(i32, u128)> = Vec::new();
         for (index, (column, row)) in data_cells().enumerate() {
-            let over = sample(&plane, column, row) - levels.middle();
+            let over = view.sample(column, row) - levels.middle();
             let bit = 1_u128 << (BITS - 1 - index);
             if over > 0 {
                 bits |= bit;
@@ -124,11 +141,11 @@ struct Levels {
 
 impl Levels {
     /// The levels of the reference cells, or `None` where these do not look like reference cells.
-    fn measure(plane: &Plane<'_>) -> Option<Levels> {
+    fn measure(view: &View<'_>) -> Option<Levels> {
         let (mut darkest_white, mut lightest_black) = (i32::MAX, i32::MIN);
         let (mut black, mut white) = (0, 0);
         for cell in reference_cells() {
-            let level = sample(plane, cell.column, cell.row);
+            let level = view.sample(cell.column, cell.row);
             if cell.white {
                 white += level;
                 darkest_white = darkest_white.min(level);
@@ -167,14 +184,43 @@ fn reference_cells() -> impl Iterator<Item = Cell> {
     })
 }
 
-/// The mean of the middle half of a cell, both ways.
-fn sample(plane: &Plane<'_>, column: u32, row: u32) -> i32 {
-    let columns = middle(column, COLUMNS, plane.width);
-    let rows = middle(row, ROWS, plane.height);
-    let count = (columns.len() * rows.len()) as i32;
-    let lines = plane.data.chunks(plane.stride).skip(rows.start).take(rows.len());
-    let sum: i32 = lines.map(|line| line[columns.clone()].iter().map(|&s| i32::from(s)).sum::<i32>()).sum();
-    (sum + count / 2) / count
+/// The part of a picture that the pattern fills.
+struct View<'a> {
+    plane: Plane<'a>,
+    left: usize,
+    top: usize,
+    width: usize,
+    height: usize,
+}
+
+impl<'a> View<'a> {
+    fn whole(plane: Plane<'a>) -> Self {
+        View { plane, left: 0, top: 0, width: plane.width, height: plane.height }
+    }
+
+    /// What lies between black bars above and below, or left and right, of equal width; `None` where there are
+    /// none. They are measured from the top and the left, where the pattern is light: below, it is black.
+    fn between_bars(plane: Plane<'a>) -> Option<Self> {
+        let dark = |samples: &[u8]| samples.iter().all(|&luma| luma < BAR);
+        let top = plane.rows().take_while(|row| dark(row)).count();
+        let upper: Vec<&[u8]> = plane.rows().take(plane.height / 2).skip(top).collect();
+        let left = (0..plane.width).take_while(|&column| upper.iter().all(|row| row[column] < BAR)).count();
+        let barred = (top > 0 || left > 0) && 3 * top < plane.height && 3 * left < plane.width;
+        let (width, height) = (plane.width.saturating_sub(2 * left), plane.height.saturating_sub(2 * top));
+        barred.then_some(View { plane, left, top, width, height })
+    }
+
+    /// The mean of the middle half of a cell, both ways.
+    fn sample(&self, column: u32, row: u32) -> i32 {
+        let columns = middle(column, COLUMNS, self.width);
+        let columns = self.left + columns.start..self.left + columns.end;
+        let rows = middle(row, ROWS, self.height);
+        let count = (columns.len() * rows.len()) as i32;
+        let lines = self.plane.rows().skip(self.top + rows.start).take(rows.len());
+        let sum: i32 =
+            lines.map(|line| line[columns.clone()].iter().map(|&s| i32::from(s)).sum::<i32>()).sum();
+        (sum + count / 2) / count
+    }
 }
 
 /// The middle half of part `index` of `parts` of a side of `pixels`, one pixel at the least.
