@@ -3,6 +3,8 @@
 pub mod codec;
 pub mod judge;
 pub mod picture;
+pub mod resample;
+pub mod scale;
 pub mod sink;
 pub mod sound;
 pub mod source;
