@@ -1,0 +1,253 @@
+//! What is typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A video-call endpoint for people who test and study video calls.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 good, 1 call or verdict failed, 2 wrong usage, 3 a needed thing is missing."
+)]
+pub(crate) struct Cli {
+    /// Print one JSON object per line on stdout; texts for people go to stderr.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more on stderr; twice: trace every packet that is dropped.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Hold a whole video call between two endpoints on this machine, and judge it.
+    Demo(DemoArgs),
+    /// Answer calls until interrupted.
+    Answer(AnswerArgs),
+    /// Call somebody.
+    Call(CallArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How long the call lasts, seconds (or 500ms, 2m).
+    #[arg(long, default_value = "6s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Where call.mp4, call.pcapng and call.json go.
+    #[arg(long, default_value = "visavis-demo")]
+    pub(crate) out: PathBuf,
+    /// Drop all video packets on the way, to see a bad verdict.
+    #[arg(long)]
+    pub(crate) drop_video: bool,
+    #[command(flatten)]
+    pub(crate) media: MediaArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArgs,
+    #[command(flatten)]
+    pub(crate) media: MediaArgs,
+    /// Stop after this many calls have ended.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_calls: Option<u64>,
+    /// Hang up after this long, seconds (or 500ms, 2m); 0: never.
+    #[arg(long, default_value = "0", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Decline every call with this status (486 busy, 603 decline).
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(300..700))]
+    pub(crate) decline: Option<u16>,
+    /// Let it ring for this long before answering.
+    #[arg(long, default_value = "0", value_parser = duration)]
+    pub(crate) ring: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// Whom to call: sip:user@host:port, or host:port.
+    pub(crate) uri: String,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArgs,
+    #[command(flatten)]
+    pub(crate) media: MediaArgs,
+    /// Hang up after this long, seconds (or 500ms, 2m); 0: when interrupted, or when the peer does.
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Give up when it has rung for this long.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub(crate) ring_timeout: Duration,
+    /// Send the INVITE without an offer (the peer offers in its 200).
+    #[arg(long)]
+    pub(crate) late_offer: bool,
+    /// Keys to press once the call is up, for instance 12#.
+    #[arg(long, value_name = "KEYS", value_parser = keys)]
+    pub(crate) dtmf: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EndpointArgs {
+    /// The UDP address to listen on: address:port, an address, or :port.
+    #[arg(long, default_value = "0.0.0.0:16402", value_parser = listen)]
+    pub(crate) listen: SocketAddr,
+    /// Where the port of --listen is taken, try these in order, for instance 16402-16393.
+    #[arg(long, value_name = "FROM-TO", value_parser = port_range)]
+    pub(crate) port_range: Option<PortRange>,
+    /// Give each media section ports of its own, from this pool, instead of one port for everything.
+    #[arg(long, value_name = "FROM-TO", num_args = 0..=1, default_missing_value = "16384-16403",
+          value_parser = port_range)]
+    pub(crate) separate_ports: Option<PortRange>,
+    /// The display name in From.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Write every packet to this pcapng file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capture: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MediaArgs {
+    /// The dialect to speak.
+    #[arg(long, value_enum, default_value_t = Profile::Softphone)]
+    pub(crate) profile: Profile,
+    /// Send back what arrives instead of the test picture and tone.
+    #[arg(long, conflicts_with_all = ["video_file", "audio_file", "no_media"])]
+    pub(crate) echo: bool,
+    /// Signalling only: no RTP and no RTCP.
+    #[arg(long)]
+    pub(crate) no_media: bool,
+    /// Sound only.
+    #[arg(long, conflicts_with = "video_only")]
+    pub(crate) audio_only: bool,
+    /// Pictures only.
+    #[arg(long)]
+    pub(crate) video_only: bool,
+    /// Codecs to use, in order of preference, for instance h264,opus,pcmu.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub(crate) codecs: Vec<String>,
+    /// Send this Y4M file or PNG picture instead of the test pattern.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) video_file: Option<PathBuf>,
+    /// Send this WAV file instead of the tone.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audio_file: Option<PathBuf>,
+    /// Size of the test pattern.
+    #[arg(long, default_value = "640x480", value_parser = size)]
+    pub(crate) size: (u32, u32),
+    /// Pictures a second of the test pattern.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) fps: u32,
+    /// Bits a second for pictures, thousands.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(32..=50_000))]
+    pub(crate) video_kbps: u32,
+    /// Record what arrives into this directory, one MP4 file a call.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+    /// Keep the received AAC in the recording, as a second sound track.
+    #[arg(long, requires = "record")]
+    pub(crate) keep_aac: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// What SIP softphones speak.
+    Softphone,
+}
+
+/// A range of ports in the order to try them: upwards or downwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PortRange {
+    range: RangeInclusive<u16>,
+    down: bool,
+}
+
+impl PortRange {
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = self.range.clone().collect();
+        if self.down {
+            ports.reverse();
+        }
+        ports
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.trim().parse().map_err(|_| format!("{text} is no time; try 10, 500ms or 2m"))?;
+    let seconds = match unit {
+        "" | "s" => number,
+        "ms" => number / 1000.0,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(format!("{unit} is no unit of time; use ms, s, m or h")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is out of range"))
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    if let Some(port) = text.strip_prefix(':').and_then(|p| p.parse().ok()) {
+        return Ok(SocketAddr::from(([0, 0, 0, 0], port)));
+    }
+    let ip = text.parse().map_err(|_| format!("{text} is no address; try 0.0.0.0:16402 or [::]:16402"))?;
+    Ok(SocketAddr::new(ip, 16402))
+}
+
+fn port_range(text: &str) -> Result<PortRange, String> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let port = |t: &str| t.trim().parse::<u16>().ok().filter(|&p| p > 0);
+    match (port(from), port(to)) {
+        (Some(a), Some(b)) => Ok(PortRange { range: a.min(b)..=a.max(b), down: a > b }),
+        _ => Err(format!("{text} is no range of ports; try 16402-16393")),
+    }
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    parsed
+        .filter(|&(w, h): &(u32, u32)| {
+            (128..=1920).contains(&w) && (96..=1088).contains(&h) && w % 2 + h % 2 == 0
+        })
+        .ok_or_else(|| format!("{text} is no picture size; try 640x480 (even numbers, 128x96 to 1920x1088)"))
+}
+
+fn keys(text: &str) -> Result<String, String> {
+    match text.chars().find(|c| !"0123456789*#ABCD".contains(*c)) {
+        Some(c) => Err(format!("{c} is no DTMF key; keys are 0-9 * # A-D")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_ranges_and_addresses_read_as_people_write_them() {
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("soon").is_err() && duration("-1").is_err() && duration("3y").is_err());
+        assert_eq!(port_range("16402-16393").unwrap().ports()[..2], [16402, 16401]);
+        assert_eq!(port_range("16384-16403").unwrap().ports()[..2], [16384, 16385]);
+        assert!(port_range("0-5").is_err() && port_range("x").is_err());
+        assert_eq!(listen("127.0.0.1").unwrap().to_string(), "127.0.0.1:16402");
+        assert_eq!(listen(":7").unwrap().to_string(), "0.0.0.0:7");
+        assert_eq!(listen("[::]:9").unwrap().to_string(), "[::]:9");
+        assert!(size("641x480").is_err() && size("64x48").is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! `visavis answer`: answers calls until interrupted.
+
+use super::{interruption, summary};
+use crate::Failure;
+use crate::args::AnswerArgs;
+use crate::output::Output;
+use crate::session::{Script, follow};
+use crate::setup::{self, Capture};
+use serde_json::json;
+use std::collections::HashMap;
+use tokio::sync::mpsc;
+use visavis::proto::agent::AnswerPolicy;
+use visavis::proto::io::CallHandle;
+use visavis::{Arrival, Call, CallRecord, Endpoint, Expectation, MediaReport};
+
+/// How many calls ended how, and what is waiting for its other half.
+struct Tally {
+    expected: Expectation,
+    records: HashMap<CallHandle, CallRecord>,
+    reports: HashMap<CallHandle, MediaReport>,
+    ended: u64,
+    bad: u64,
+}
+
+pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure> {
+    let mut options = setup::options(&args.endpoint, &args.media)?;
+    options.agent.answer = match args.decline {
+        Some(status) => AnswerPolicy::Decline(status),
+        None if args.ring.is_zero() => AnswerPolicy::Accept,
+        None => AnswerPolicy::Ask,
+    };
+    let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
+    let endpoint = Endpoint::start(options).await?;
+    let address = endpoint.local_addr();
+    output.event("listening", json!({ "address": address.to_string() }));
+    output.say(format!("answering calls on UDP {address}; Ctrl-C ends"));
+    let (done, mut finished) = mpsc::unbounded_channel();
+    let stop = interruption();
+    let mut interrupted = stop.clone();
+    let mut tally = Tally {
+        expected: Expectation { media: !args.media.no_media, ..Expectation::default() },
+        records: HashMap::new(),
+        reports: HashMap::new(),
+        ended: 0,
+        bad: 0,
+    };
+    let mut open = 0u64;
+    while args.max_calls.is_none_or(|most| tally.ended < most) {
+        tokio::select! {
+            arrival = endpoint.accept() => match arrival {
+                Some(Arrival::Call(call)) => {
+                    open += 1;
+                    greet(call, &args, output, &done, stop.clone());
+                }
+                Some(Arrival::Message { from, content_type, body }) => {
+                    let text = String::from_utf8_lossy(&body);
+                    output.event("message", json!({
+                        "from": from.to_string(), "content_type": content_type, "octets": body.len(), "text": text,
+                    }));
+                    output.say(format!("message from {from}: {} octets, {content_type}", body.len()));
+                }
+                None => break,
+            },
+            Some((handle, record)) = finished.recv() => {
+                tally.records.insert(handle, record);
+                tally.settle(handle, output);
+            }
+            Some((handle, report)) = endpoint.media_report() => {
+                tally.reports.insert(handle, report);
+                tally.settle(handle, output);
+            }
+            () = async { drop(interrupted.wait_for(|s| *s).await) } => {
+                // The calls that are up say BYE by themselves; wait for them, or for another Ctrl-C.
+                while tally.ended < open {
+                    tokio::select! {
+                        Some((handle, record)) = finished.recv() => {
+                            tally.records.insert(handle, record);
+                            tally.settle(handle, output);
+                        }
+                        Some((handle, report)) = endpoint.media_report() => {
+                            tally.reports.insert(handle, report);
+                            tally.settle(handle, output);
+                        }
+                        else => break,
+                    }
+                }
+                break;
+            }
+        }
+    }
+    endpoint.shutdown().await;
+    output.event("summary", json!({ "calls": tally.ended, "bad": tally.bad }));
+    output.say(format!("{} calls, {} of them bad", tally.ended, tally.bad));
+    if let Some(capture) = capture {
+        let (path, written) = capture.finish()?;
+        output.say(format!("  {} packets in {}", written.written, path.display()));
+    }
+    if tally.bad == 0 { Ok(()) } else { Err(Failure::Bad) }
+}
+
+/// Follows a call that came in on a task of its own.
+fn greet(
+    call: Call,
+    args: &AnswerArgs,
+    output: &Output,
+    done: &mpsc::UnboundedSender<(CallHandle, CallRecord)>,
+    stop: tokio::sync::watch::Receiver<bool>,
+) {
+    let Some(incoming) = call.incoming().cloned() else { return };
+    let handle = call.handle();
+    output.event(
+        "incoming",
+        json!({
+            "call": handle.0, "from": incoming.from.to_string(), "to": incoming.to.to_string(),
+            "remote": incoming.remote.to_string(), "call_id": incoming.call_id,
+        }),
+    );
+    output.say(format!("call {} from {} at {}", handle.0, incoming.from, incoming.remote));
+    let script = Script { duration: args.duration, ..Script::default() };
+    let (ring, declines) = (args.ring, args.decline.is_some());
+    let (output, done) = (output.clone(), done.clone());
+    tokio::spawn(async move {
+        if !ring.is_zero() && !declines {
+            // The caller may give up meanwhile: then these are commands to a call that is over.
+            let _ = call.ring(180).await;
+            tokio::time::sleep(ring).await;
+            let _ = call.accept().await;
+        }
+        let record = follow(call, CallRecord::incoming(&incoming), script, &output, stop).await;
+        // The command may have ended meanwhile.
+        let _ = done.send((handle, record));
+    });
+}
+
+impl Tally {
+    /// Prints a call once both its record and its media report are there.
+    fn settle(&mut self, handle: CallHandle, output: &Output) {
+        if !self.records.contains_key(&handle) || !self.reports.contains_key(&handle) {
+            return;
+        }
+        let (Some(mut record), Some(media)) = (self.records.remove(&handle), self.reports.remove(&handle))
+        else {
+            return;
+        };
+        record.media = media;
+        let verdict = record.verdict(&self.expected);
+        self.ended += 1;
+        self.bad += u64::from(!verdict.good);
+        summary(output, handle.0, &record, &verdict);
+    }
+}

@@ -1,0 +1,143 @@
+//! `visavis demo`: a whole video call on loopback, with its verdict, recording and capture.
+
+use super::interruption;
+use crate::Failure;
+use crate::args::DemoArgs;
+use crate::output::{Output, millis, percent};
+use crate::session::{Script, follow};
+use crate::setup::{self, Capture};
+use serde_json::json;
+use std::path::Path;
+use visavis::media_codecs::judge::{Distribution, JudgeConfig};
+use visavis::proto::io::PacketKind;
+use visavis::proto::sdp::AAC_FIRST_AUDIO;
+use visavis::{Arrival, CallOptions, CallRecord, Endpoint, Expectation, Options, Recording, Verdict};
+
+pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
+    let missing =
+        |path: &Path, e: std::io::Error| Failure::Missing(format!("cannot write {}: {e}", path.display()));
+    std::fs::create_dir_all(&args.out).map_err(|e| missing(&args.out, e))?;
+    let (video, capture_path) = (args.out.join("call.mp4"), args.out.join("call.pcapng"));
+    let mut callee = side(&args)?;
+    callee.media.receive.record = Some(Recording { path: video.clone(), keep_aac: args.media.keep_aac });
+    let mut caller = side(&args)?;
+    if args.drop_video {
+        caller.filter = Some(Box::new(|transmit| transmit.kind != PacketKind::Video));
+    }
+    let media = caller.agent.media;
+    let capture = Capture::start(&capture_path, &mut callee)?;
+    let callee = Endpoint::start(callee).await?;
+    let caller = Endpoint::start(caller).await?;
+    let target = format!("sip:demo@{}", callee.local_addr());
+    output.say(format!(
+        "a video call on this machine, {} calls {}",
+        caller.local_addr(),
+        callee.local_addr()
+    ));
+    output.event("calling", json!({ "call": 1, "uri": target }));
+
+    let stop = interruption();
+    let call = caller.call(&target, CallOptions { media, ..CallOptions::default() }).await?;
+    let there = CallRecord::outgoing(&target);
+    let script = Script { duration: args.duration, dtmf: None, status: true };
+    let caller_side = follow(call, there, script, output, stop);
+    let callee_side = async {
+        let Some(Arrival::Call(call)) = callee.accept().await else { return CallRecord::default() };
+        let record = call.incoming().map(CallRecord::incoming).unwrap_or_default();
+        let (_keep, never) = tokio::sync::watch::channel(false);
+        follow(call, record, Script::default(), &Output::new(false).quiet(), never).await
+    };
+    let (mut there, mut back) = tokio::join!(caller_side, callee_side);
+    // What arrives at the callee is what the caller sent, and the other way round.
+    for (endpoint, record) in [(&caller, &mut there), (&callee, &mut back)] {
+        if let Some((_, media)) = endpoint.media_report().await {
+            record.media = media;
+        }
+    }
+    caller.shutdown().await;
+    callee.shutdown().await;
+    let (_, captured) = capture.finish()?;
+
+    let expected =
+        Expectation { media: !args.media.no_media, pattern: !args.media.echo, ..Expectation::default() };
+    let verdicts = [&there, &back].map(|r| r.verdict(&expected));
+    let verdict = join(&verdicts);
+    let record = json!({ "v": 1, "caller": there, "callee": back, "verdict": verdict });
+    let path = args.out.join("call.json");
+    let text = serde_json::to_string_pretty(&record).unwrap_or_default();
+    std::fs::write(&path, text).map_err(|e| missing(&path, e))?;
+    report(output, &there, &back);
+    output.say(format!(
+        "left in {}: call.mp4 (what the callee saw and heard), call.pcapng ({} packets), call.json",
+        args.out.display(),
+        captured.written,
+    ));
+    output.say(format!("verdict: {verdict}"));
+    output.event("verdict", json!({ "verdict": verdict, "caller": there, "callee": back }));
+    if verdict.good { Ok(()) } else { Err(Failure::Bad) }
+}
+
+/// One of the two endpoints: AAC-ELD first, since both have it, and a judge that knows the clocks to be one.
+fn side(args: &DemoArgs) -> Result<Options, Failure> {
+    let mut options = setup::loopback(&args.media)?;
+    if args.media.codecs.is_empty() && cfg!(feature = "aac") {
+        options.agent.capabilities.audio = AAC_FIRST_AUDIO.to_vec();
+    }
+    let sent_size = Some(args.media.size).filter(|_| args.media.video_file.is_none());
+    let judge = JudgeConfig { clocks_agree: true, sent_size, ..JudgeConfig::default() };
+    options.media.receive.judge = options.media.receive.judge.map(|_| judge);
+    Ok(options)
+}
+
+fn join(verdicts: &[Verdict; 2]) -> Verdict {
+    let sides = ["at the caller", "at the callee"];
+    let reasons = sides
+        .iter()
+        .zip(verdicts)
+        .flat_map(|(side, v)| v.reasons.iter().map(move |r| format!("{side}: {r}")));
+    Verdict { good: verdicts.iter().all(|v| v.good), reasons: reasons.collect() }
+}
+
+fn report(output: &Output, caller: &CallRecord, callee: &CallRecord) {
+    output.say("");
+    output.say(format!("  {:24} {:>22} {:>22}", "", "caller to callee", "callee to caller"));
+    let row =
+        |name: &str, there: String, back: String| output.say(format!("  {name:24} {there:>22} {back:>22}"));
+    output.say(format!("  {:24} {:>22}", "set-up, INVITE to ACK", millis(caller.setup_ms)));
+    for kind in ["video", "audio"] {
+        let section =
+            |r: &CallRecord| r.sections.iter().find(|s| s.kind == Some(kind)).cloned().unwrap_or_default();
+        let (a, b) = (section(caller), section(callee));
+        let codec = |s: &visavis::SectionRecord| s.sent_as.clone().unwrap_or_else(|| "-".into());
+        row(&format!("{kind} codec"), codec(&a), codec(&b));
+        let unit = if kind == "video" { "pictures" } else { "sound frames" };
+        let count = |sent: u64, got: u64| format!("{sent} / {got}");
+        row(
+            &format!("{unit} sent / received"),
+            count(a.frames_sent, b.frames_received),
+            count(b.frames_sent, a.frames_received),
+        );
+        row(&format!("{kind} packets lost"), percent(b.loss), percent(a.loss));
+        row(&format!("{kind} jitter"), millis(b.jitter_ms), millis(a.jitter_ms));
+    }
+    let judged = |f: &dyn Fn(&visavis::media_codecs::judge::Judgement) -> Option<String>| {
+        let text =
+            |r: &CallRecord| r.media.judgement.as_ref().and_then(f).unwrap_or_else(|| "unknown".into());
+        (text(callee), text(caller))
+    };
+    let median = |d: &Option<Distribution>, unit: &str| d.as_ref().map(|d| format!("{:.1} {unit}", d.median));
+    let rows: [(&str, &dyn Fn(&visavis::media_codecs::judge::Judgement) -> Option<String>); 7] = [
+        ("pictures read / missing", &|j| Some(format!("{} / {}", j.video.read, j.video.missing))),
+        ("picture quality, PSNR", &|j| median(&j.video.psnr_db, "dB")),
+        ("capture to decoded", &|j| median(&j.video.latency_ms, "ms")),
+        ("longest freeze", &|j| j.video.longest_freeze_ms.map(|ms| millis(Some(ms)))),
+        ("tone", &|j| j.audio.tone_hz.map(|hz| format!("{hz:.1} Hz"))),
+        ("tone level", &|j| j.audio.level_dbfs.map(|db| format!("{db:.1} dBFS"))),
+        ("sound behind picture", &|j| j.sync.map(|s| format!("{:+.0} ms", s.offset_ms.median))),
+    ];
+    for (name, f) in rows {
+        let (there, back) = judged(f);
+        row(name, there, back);
+    }
+    output.say("");
+}

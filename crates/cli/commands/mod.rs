@@ -1,0 +1,51 @@
+//! One file for each subcommand.
+
+pub(crate) mod answer;
+pub(crate) mod call;
+pub(crate) mod demo;
+
+use crate::output::{Output, millis, percent};
+use serde_json::json;
+use visavis::{CallRecord, Verdict};
+
+/// A signal that turns true at the first Ctrl-C; the second one ends the program at once.
+pub(crate) fn interruption() -> tokio::sync::watch::Receiver<bool> {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            // Whoever waits may have gone.
+            let _ = stop.send(true);
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    stopped
+}
+
+/// Prints what became of a call.
+pub(crate) fn summary(output: &Output, id: u64, record: &CallRecord, verdict: &Verdict) {
+    output.event("call", json!({ "call": id, "record": record, "verdict": verdict }));
+    let media = &record.media;
+    for section in record.sections.iter().filter(|s| s.kind.is_some()) {
+        output.say(format!(
+            "  {:5} {}: {} frames sent, {} received; packets {} out, {} in, loss {}, jitter {}, round trip {}",
+            section.kind.unwrap_or("?"),
+            section.sent_as.as_deref().unwrap_or("-"),
+            section.frames_sent,
+            section.frames_received,
+            section.packets_sent,
+            section.packets_received,
+            percent(section.loss),
+            millis(section.jitter_ms),
+            millis(section.round_trip_ms),
+        ));
+    }
+    if let Some(path) = &media.recording {
+        output.say(format!("  recorded to {}", path.display()));
+    }
+    if let Some(error) = &media.recording_error {
+        output.say(format!("  the recording is not whole: {error}"));
+    }
+    output.say(format!("verdict: {verdict}"));
+}

@@ -1,0 +1,166 @@
+//! Following one call from its first event to its last.
+
+use crate::output::{Output, clock, millis, percent};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use visavis::proto::io::{Event, SectionStats};
+use visavis::{Call, CallRecord};
+
+/// What a followed call does by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Script {
+    /// Hang up this long after it was established; zero: never.
+    pub(crate) duration: Duration,
+    /// Keys to press.
+    pub(crate) dtmf: Option<String>,
+    /// Write the status line while it lasts.
+    pub(crate) status: bool,
+}
+
+/// Follows a call until it is over. `interrupted` turns true when the call is to be hung up.
+pub(crate) async fn follow(
+    mut call: Call,
+    mut record: CallRecord,
+    script: Script,
+    output: &Output,
+    mut interrupted: tokio::sync::watch::Receiver<bool>,
+) -> CallRecord {
+    let id = call.handle().0;
+    let mut established: Option<Instant> = None;
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let mut asked = false;
+    loop {
+        let hangup = async {
+            match established.filter(|_| !script.duration.is_zero()) {
+                Some(at) => tokio::time::sleep_until((at + script.duration).into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = call.next() => {
+                let Some(event) = event else { break };
+                if let Event::Established { .. } = event {
+                    established = Some(Instant::now());
+                    press(&call, script.dtmf.as_deref()).await;
+                }
+                record.observe(&event, established.map(|at| at.elapsed()));
+                say(output, id, &record, &event);
+                if let Event::Ended { .. } = event {
+                    break;
+                }
+            }
+            () = hangup, if !asked => {
+                asked = true;
+                if call.hangup().await.is_err() {
+                    break;
+                }
+            }
+            () = stopped(&mut interrupted), if !asked => {
+                asked = true;
+                if call.hangup().await.is_err() {
+                    break;
+                }
+            }
+            _ = tick.tick(), if script.status => {
+                let stats = call.stats().await.unwrap_or_default();
+                output.status(status(&record, established.map(|at| at.elapsed()), &stats));
+            }
+        }
+    }
+    if script.status {
+        output.clear_status();
+    }
+    record
+}
+
+/// Waits until the call is to be hung up; never, where whoever could say so has gone.
+async fn stopped(interrupted: &mut tokio::sync::watch::Receiver<bool>) {
+    let gone = interrupted.wait_for(|stop| *stop).await.is_err();
+    if gone {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn press(call: &Call, keys: Option<&str>) {
+    for key in keys.unwrap_or_default().chars() {
+        // The call may have ended in between: its event says so.
+        let _ = call.dtmf(key, Duration::from_millis(160)).await;
+    }
+}
+
+fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
+    match event {
+        Event::Progress { status, reason, .. } => {
+            output.event("progress", json!({ "call": id, "status": status, "reason": reason }));
+            if *status > 100 {
+                output.say(format!("{status} {reason}"));
+            }
+        }
+        Event::Established { setup, .. } => {
+            let setup_ms = setup.as_secs_f64() * 1e3;
+            output.event("established", json!({ "call": id, "setup_ms": setup_ms }));
+            output.say(format!("call {id} is up with {} after {}", record.peer, millis(Some(setup_ms))));
+        }
+        Event::Media { .. } => {
+            output.event("media", json!({ "call": id, "sections": record.sections }));
+            for section in record.sections.iter().filter(|s| s.kind.is_some()) {
+                output.say(format!(
+                    "  {:5} {:8} sending {}, receiving {}",
+                    section.kind.unwrap_or("?"),
+                    section.direction.unwrap_or("?"),
+                    section.sent_as.as_deref().unwrap_or("nothing"),
+                    section.received_as.as_deref().unwrap_or("nothing"),
+                ));
+            }
+        }
+        Event::Dtmf { digit, duration, .. } => {
+            output.event("dtmf", json!({ "call": id, "digit": digit, "ms": duration.as_millis() as u64 }));
+            output.say(format!("call {id}: key {digit}"));
+        }
+        Event::Message { content_type, body, .. } => {
+            let text = String::from_utf8_lossy(body);
+            output.event(
+                "message",
+                json!({ "call": id, "content_type": content_type, "octets": body.len(), "text": text }),
+            );
+            output.say(format!("call {id}: message of {} octets, {content_type}", body.len()));
+        }
+        Event::Answered { method, status, reason, .. } => {
+            output.event(
+                "answered",
+                json!({ "call": id, "method": method, "status": status, "reason": reason }),
+            );
+        }
+        Event::Ended { .. } => {
+            let text = record.end_text.as_deref().unwrap_or("unknown");
+            output.event(
+                "ended",
+                json!({ "call": id, "end": record.end, "text": text, "duration_s": record.duration_s }),
+            );
+            output.say(format!("call {id} is over: {text}"));
+        }
+        Event::Incoming { .. } | Event::Frame { .. } | Event::OptionsAnswered { .. } => {}
+    }
+}
+
+fn status(record: &CallRecord, up: Option<Duration>, stats: &[SectionStats]) -> String {
+    let Some(up) = up else { return format!("calling {} ...", record.peer) };
+    let mut line = clock(up);
+    for (section, stats) in record.sections.iter().zip(stats) {
+        let Some(kind) = section.kind else { continue };
+        let rate = |octets: u64| octets as f64 * 8.0 / 1000.0 / up.as_secs_f64().max(0.5);
+        let should = stats.packets_received as i64 + stats.packets_lost;
+        let loss = (should > 0).then(|| stats.packets_lost.max(0) as f64 / should as f64);
+        let ms = |d: Option<Duration>| millis(d.map(|d| d.as_secs_f64() * 1e3));
+        line.push_str(&format!(
+            "  {kind} {}: {:.0} kbit/s out, {:.0} in, loss {}, jitter {}, round trip {}",
+            section.sent_as.as_deref().unwrap_or("-"),
+            rate(stats.octets_sent),
+            rate(stats.octets_received),
+            percent(loss),
+            ms(stats.jitter),
+            ms(stats.round_trip),
+        ));
+    }
+    line
+}

@@ -1,0 +1,177 @@
+//! From what was typed to how an endpoint is set up.
+
+use crate::Failure;
+use crate::args::{EndpointArgs, MediaArgs};
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use visavis::capture::{Description, Summary, TapMode, tap};
+use visavis::media_codecs::judge::JudgeConfig;
+use visavis::media_codecs::source::FrameRate;
+use visavis::media_codecs::source::file::{Playback, png::StillSource, y4m::Y4mSource};
+use visavis::media_codecs::source::{AudioSource, VideoSource};
+use visavis::proto::agent::{Config, PortPlan};
+use visavis::proto::io::{CallHandle, MediaChoice};
+use visavis::proto::sdp::Capabilities;
+use visavis::{MediaPlan, Options, Receiving, Recording, Sending, Sources, TestSources};
+
+/// Pictures a second of a still picture.
+const STILL_RATE: u32 = 10;
+/// What the tap may hold in memory before packets go missing from the capture, octets.
+const TAP_MEMORY: usize = 64 * 1024 * 1024;
+
+/// A capture that is being written.
+pub(crate) struct Capture {
+    path: PathBuf,
+    writer: JoinHandle<std::io::Result<Summary>>,
+}
+
+impl Capture {
+    /// Begins a capture, and puts its tap into `options`.
+    pub(crate) fn start(path: &Path, options: &mut Options) -> Result<Capture, Failure> {
+        let file = File::create(path)
+            .map_err(|e| Failure::Missing(format!("cannot write {}: {e}", path.display())))?;
+        let (tap, recorder) = tap(TAP_MEMORY, TapMode::Full);
+        options.tap = Some(tap);
+        let description = Description {
+            application: concat!("visavis ", env!("CARGO_PKG_VERSION")).into(),
+            interface: "visavis".into(),
+            details: format!("UDP as seen at {}", options.listen),
+            comment: String::new(),
+        };
+        let writer = std::thread::spawn(move || recorder.write_to(BufWriter::new(file), &description));
+        Ok(Capture { path: path.to_owned(), writer })
+    }
+
+    /// Waits until everything is written; the endpoint must be gone by then.
+    pub(crate) fn finish(self) -> Result<(PathBuf, Summary), Failure> {
+        let failed = |what: String| Failure::Missing(format!("cannot write {}: {what}", self.path.display()));
+        match self.writer.join() {
+            Ok(Ok(summary)) => Ok((self.path, summary)),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(_) => Err(failed("the writer failed".into())),
+        }
+    }
+}
+
+/// The options of an endpoint.
+pub(crate) fn options(endpoint: &EndpointArgs, media: &MediaArgs) -> Result<Options, Failure> {
+    let mut agent = agent(media)?;
+    agent.display_name = endpoint.name.clone();
+    if let Some(range) = &endpoint.separate_ports {
+        let pool = range.ports().into_iter().filter(|p| p % 2 == 0).collect();
+        agent.ports = PortPlan::Separate { pool };
+    }
+    let fallback_ports = endpoint.port_range.as_ref().map(|r| r.ports()).unwrap_or_default();
+    let media = plan(media)?;
+    Ok(Options { listen: endpoint.listen, fallback_ports, agent, media, tap: None, filter: None })
+}
+
+/// An endpoint on loopback, on a free port.
+pub(crate) fn loopback(media: &MediaArgs) -> Result<Options, Failure> {
+    let listen = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 0);
+    Ok(Options { listen, agent: agent(media)?, media: plan(media)?, ..Options::default() })
+}
+
+fn agent(media: &MediaArgs) -> Result<Config, Failure> {
+    let mut capabilities = Capabilities::default();
+    let mut choice = MediaChoice { audio: !media.video_only, video: !media.audio_only };
+    if !media.codecs.is_empty() {
+        let is_video = |name: &&String| name.trim().eq_ignore_ascii_case("h264");
+        choice.video &= media.codecs.iter().any(|n| is_video(&n));
+        let names: Vec<&str> = media.codecs.iter().filter(|n| !is_video(n)).map(String::as_str).collect();
+        choice.audio &= !names.is_empty();
+        let codecs = Capabilities::audio_from_names(names);
+        capabilities.audio = codecs.map_err(|e| Failure::Usage(format!("{e}; or h264")))?;
+    }
+    if !choice.audio && !choice.video {
+        return Err(Failure::Usage("neither sound nor pictures are left to call with".into()));
+    }
+    let video_bitrate = media.video_kbps * 1000;
+    Ok(Config {
+        capabilities,
+        media: choice,
+        video_bitrate,
+        signalling_only: media.no_media,
+        ..Config::default()
+    })
+}
+
+fn plan(media: &MediaArgs) -> Result<MediaPlan, Failure> {
+    if media.no_media {
+        return Ok(MediaPlan { send: Sending::Nothing, receive: Receiving::default() });
+    }
+    let send = if media.echo {
+        Sending::Echo
+    } else {
+        let test = TestSources { size: media.size, fps: media.fps, ..TestSources::default() };
+        Sending::Sources(Arc::new(FileSources::new(test, media)?))
+    };
+    let record = media.record.as_ref().map(|dir| -> Result<Recording, Failure> {
+        std::fs::create_dir_all(dir)
+            .map_err(|e| Failure::Missing(format!("cannot make {}: {e}", dir.display())))?;
+        Ok(Recording { path: dir.clone(), keep_aac: media.keep_aac })
+    });
+    let receive = Receiving { judge: Some(JudgeConfig::default()), record: record.transpose()? };
+    Ok(MediaPlan { send, receive })
+}
+
+/// Files where they were named, the test pattern and its tone elsewhere.
+struct FileSources {
+    test: TestSources,
+    video: Option<PathBuf>,
+    audio: Option<PathBuf>,
+}
+
+impl FileSources {
+    /// Opens each file once, so that one that cannot be played is refused before any call.
+    fn new(test: TestSources, media: &MediaArgs) -> Result<Self, Failure> {
+        if let Some(path) = &media.video_file {
+            open_video(path).map_err(Failure::Missing)?;
+        }
+        if let Some(path) = &media.audio_file {
+            open_audio(path).map_err(Failure::Missing)?;
+        }
+        Ok(FileSources { test, video: media.video_file.clone(), audio: media.audio_file.clone() })
+    }
+}
+
+impl Sources for FileSources {
+    fn video(&self, call: CallHandle) -> Option<Box<dyn VideoSource>> {
+        match self.video.as_deref().map(open_video) {
+            None => self.test.video(call),
+            Some(Ok(source)) => Some(source),
+            Some(Err(error)) => {
+                tracing::error!(error, "no pictures are sent");
+                None
+            }
+        }
+    }
+
+    fn audio(&self, call: CallHandle) -> Option<Box<dyn AudioSource>> {
+        match self.audio.as_deref().map(open_audio) {
+            None => self.test.audio(call),
+            Some(Ok(source)) => Some(source),
+            Some(Err(error)) => {
+                tracing::error!(error, "no sound is sent");
+                None
+            }
+        }
+    }
+}
+
+fn open_video(path: &Path) -> Result<Box<dyn VideoSource>, String> {
+    let failed = |e: &dyn std::fmt::Display| format!("cannot play {}: {e}", path.display());
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+        let rate = FrameRate::new(STILL_RATE, 1).ok_or_else(|| failed(&"no frame rate"))?;
+        return StillSource::open(path, rate).map(|s| Box::new(s) as _).map_err(|e| failed(&e));
+    }
+    Y4mSource::open(path, Playback::Loop).map(|s| Box::new(s) as _).map_err(|e| failed(&e))
+}
+
+fn open_audio(path: &Path) -> Result<Box<dyn AudioSource>, String> {
+    Err(format!("cannot play {}", path.display()))
+}

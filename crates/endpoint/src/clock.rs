@@ -1,0 +1,63 @@
+//! The one place that reads the machine's clocks.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use visavis_proto::Time;
+
+/// Readings of the monotonic clock, with the wall-clock time at the start beside them.
+///
+/// The wall clock is read once: a step of it in mid-call would otherwise tear RTP, RTCP and the capture apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Instant,
+    unix_origin: Duration,
+}
+
+impl Clock {
+    /// A clock whose origin is now.
+    pub fn start() -> Self {
+        let unix_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { origin: Instant::now(), unix_origin }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Time {
+        self.at(Instant::now())
+    }
+
+    /// The monotonic instant of a reading.
+    pub fn instant(&self, time: Time) -> Instant {
+        self.origin + Duration::from_nanos(time.nanos())
+    }
+
+    /// The reading at a wall-clock time that the kernel noted (since the Unix epoch), which lies at most a
+    /// second before `now`: farther away means that the wall clock was stepped, and `now` is the better guess.
+    pub fn at_unix(&self, unix: Duration, now: Time) -> Time {
+        let wall_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        match wall_now.checked_sub(unix) {
+            Some(ago) if ago < Duration::from_secs(1) => now.saturating_sub(ago),
+            _ => now,
+        }
+    }
+
+    fn at(&self, instant: Instant) -> Time {
+        let nanos = instant.saturating_duration_since(self.origin).as_nanos();
+        let offset = i64::try_from(self.unix_origin.as_nanos()).unwrap_or(i64::MAX);
+        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).with_unix_offset(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_time_stamp_is_placed_on_the_monotonic_clock() {
+        let clock = Clock::start();
+        let now = clock.now() + Duration::from_secs(10);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let stamped = clock.at_unix(wall - Duration::from_millis(30), now);
+        let ago = now.since(stamped);
+        assert!(ago >= Duration::from_millis(30) && ago < Duration::from_millis(500), "{ago:?}");
+        assert_eq!(clock.at_unix(wall - Duration::from_secs(3600), now), now);
+    }
+}

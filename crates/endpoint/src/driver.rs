@@ -1,0 +1,519 @@
+//! The task that owns an agent: it reads the sockets and the clock, and does what the agent asks.
+
+use crate::call::CallFeed;
+use crate::clock::Clock;
+use crate::endpoint::Filter;
+use crate::media::{MediaSink, Reaction};
+use crate::socket::{Batch, Received, Socket};
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use visavis_capture::{Direction, Tap};
+use visavis_proto::Time;
+use visavis_proto::agent::{Agent, Counters};
+use visavis_proto::frame::EncodedFrame;
+use visavis_proto::io::{
+    CallHandle, CallRequest, Command, Datagram, Event, Input, OpenError, Output, PacketKind, RequestId,
+    SectionStats, SocketId, Transmit,
+};
+
+/// Inputs handled before the driver lets other tasks run.
+const TURN: usize = 64;
+
+/// How long a driver that is done answers retransmissions: the first of them comes after T1, 500 ms.
+const LINGER: Duration = Duration::from_millis(600);
+
+/// What other tasks and threads ask of the driver.
+pub(crate) enum ToDriver {
+    /// Place a call; the feed gets its events.
+    Call(Box<CallRequest>, CallFeed, oneshot::Sender<CallHandle>),
+    /// Anything else that a call or the agent is told.
+    Command(Command),
+    /// OPTIONS, and where its answer goes.
+    Options { target: String, destination: SocketAddr, answer: oneshot::Sender<Event> },
+    /// An encoder finished a frame.
+    Frame { call: CallHandle, section: usize, frame: EncodedFrame },
+    /// What was measured so far in a call; `None` when it is over.
+    Stats(CallHandle, oneshot::Sender<Option<Vec<SectionStats>>>),
+    /// The agent's counters.
+    Counters(oneshot::Sender<Counters>),
+}
+
+/// A datagram that a side socket's reader passes on.
+struct SideDatagram {
+    socket: SocketId,
+    local: SocketAddr,
+    remote: SocketAddr,
+    received: Time,
+    data: Vec<u8>,
+}
+
+/// Owns the agent and everything that it has opened.
+pub(crate) struct Driver {
+    agent: Agent,
+    clock: Clock,
+    main: Arc<Socket>,
+    main_id: SocketId,
+    sockets: BTreeMap<SocketId, (Arc<Socket>, Option<tokio::task::JoinHandle<()>>)>,
+    next_socket: u32,
+    requests: mpsc::Receiver<ToDriver>,
+    side: (mpsc::Sender<SideDatagram>, mpsc::Receiver<SideDatagram>),
+    calls: HashMap<CallHandle, CallFeed>,
+    new_calls: mpsc::UnboundedSender<(Event, CallFeedSeed)>,
+    options: HashMap<RequestId, oneshot::Sender<Event>>,
+    next_request: u64,
+    media: MediaSink,
+    tap: Option<Tap>,
+    filter: Option<Filter>,
+    train: Train,
+    deadline: Option<Time>,
+    send_errors: u64,
+}
+
+/// The receiving half that the driver makes for an incoming call.
+pub(crate) type CallFeedSeed = mpsc::UnboundedReceiver<Event>;
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) agent: Agent,
+    pub(crate) clock: Clock,
+    pub(crate) socket: Socket,
+    pub(crate) requests: mpsc::Receiver<ToDriver>,
+    pub(crate) new_calls: mpsc::UnboundedSender<(Event, CallFeedSeed)>,
+    pub(crate) media: MediaSink,
+    pub(crate) tap: Option<Tap>,
+    pub(crate) filter: Option<Filter>,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let main = Arc::new(parts.socket);
+        let main_id = SocketId(0);
+        let mut driver = Driver {
+            agent: parts.agent,
+            clock: parts.clock,
+            sockets: BTreeMap::from([(main_id, (main.clone(), None))]),
+            main,
+            main_id,
+            next_socket: 1,
+            requests: parts.requests,
+            side: mpsc::channel(1024),
+            calls: HashMap::new(),
+            new_calls: parts.new_calls,
+            options: HashMap::new(),
+            next_request: 0,
+            media: parts.media,
+            tap: parts.tap,
+            filter: parts.filter,
+            train: Train::default(),
+            deadline: None,
+            send_errors: 0,
+        };
+        let opened = Ok((main_id, driver.main.local()));
+        driver.agent.handle(driver.clock.now(), Input::SocketOpened { request: None, result: opened });
+        driver
+    }
+
+    /// Runs until every handle to the endpoint is gone and the last call has ended.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Batch::new();
+        let mut open = true;
+        self.drain();
+        let mut leave_at = None;
+        while open || !self.is_done(&mut leave_at) {
+            let wake = self.deadline.into_iter().chain(leave_at).min();
+            let wake = wake.map(|t| tokio::time::Instant::from_std(self.clock.instant(t)));
+            tokio::select! {
+                biased;
+                ready = self.main.readable() => {
+                    if ready.is_ok() {
+                        self.receive(&mut batch);
+                    }
+                }
+                side = self.side.1.recv() => {
+                    if let Some(d) = side {
+                        let (now, data) = (self.clock.now(), d.data);
+                        self.datagram(now, d.socket, Received {
+                            local: d.local, remote: d.remote, received: d.received, data: &data,
+                        });
+                        self.drain();
+                    }
+                }
+                request = self.requests.recv(), if open => {
+                    match request {
+                        Some(request) => self.requests(request),
+                        None => {
+                            open = false;
+                            let now = self.clock.now();
+                            self.agent.handle(now, Input::Command(Command::Shutdown));
+                            self.drain();
+                        }
+                    }
+                }
+                () = sleep_until(wake) => {
+                    let now = self.clock.now();
+                    self.agent.handle(now, Input::Timeout);
+                    self.drain();
+                }
+            }
+        }
+        for (_, (_, reader)) in self.sockets {
+            if let Some(reader) = reader {
+                reader.abort();
+            }
+        }
+    }
+
+    /// Whether the driver may end: all calls are over, and their last responses have had time to be asked for
+    /// again.
+    fn is_done(&self, leave_at: &mut Option<Time>) -> bool {
+        if self.agent.calls() > 0 {
+            *leave_at = None;
+            return false;
+        }
+        let now = self.clock.now();
+        self.agent.is_idle() || now >= *leave_at.get_or_insert(now + LINGER)
+    }
+
+    fn receive(&mut self, batch: &mut Batch) {
+        let socket = self.main.clone();
+        for _ in 0..TURN {
+            if socket.receive(batch).is_err() {
+                return;
+            }
+            let clock = self.clock;
+            let now = clock.now();
+            for datagram in socket.datagrams(batch, &clock, now) {
+                self.datagram(now, self.main_id, datagram);
+                self.drain();
+            }
+        }
+    }
+
+    fn datagram(&mut self, now: Time, socket: SocketId, d: Received<'_>) {
+        if let Some(tap) = &self.tap {
+            tap.record(d.received, Direction::Inbound, d.local, d.remote, d.data);
+        }
+        let (local, remote, received, data) = (d.local, d.remote, d.received, d.data);
+        self.agent.handle(now, Input::Datagram(Datagram { socket, local, remote, data, received }));
+    }
+
+    fn requests(&mut self, first: ToDriver) {
+        self.request(first);
+        for _ in 0..TURN {
+            match self.requests.try_recv() {
+                Ok(request) => self.request(request),
+                Err(_) => break,
+            }
+        }
+        self.drain();
+    }
+
+    fn request(&mut self, request: ToDriver) {
+        let now = self.clock.now();
+        match request {
+            ToDriver::Call(request, feed, handle) => {
+                let call = self.agent.new_call();
+                self.calls.insert(call, feed);
+                // The caller may have gone; the call is then ended by its own Drop.
+                let _ = handle.send(call);
+                self.agent.handle(now, Input::Command(Command::Call(call, request)));
+            }
+            ToDriver::Command(command) => self.agent.handle(now, Input::Command(command)),
+            ToDriver::Options { target, destination, answer } => {
+                let request = RequestId(self.next_request);
+                self.next_request += 1;
+                self.options.insert(request, answer);
+                let command = Command::Options { request, target, destination };
+                self.agent.handle(now, Input::Command(command));
+            }
+            ToDriver::Frame { call, section, frame } => {
+                self.agent.handle(now, Input::Frame { call, section, frame });
+            }
+            ToDriver::Stats(call, answer) => drop(answer.send(self.agent.stats(call))),
+            ToDriver::Counters(answer) => drop(answer.send(self.agent.counters().clone())),
+        }
+        self.drain();
+    }
+
+    /// Polls the agent until it has nothing more to do.
+    fn drain(&mut self) {
+        loop {
+            let now = self.clock.now();
+            match self.agent.poll(now) {
+                Output::Transmit(transmit) => self.transmit(now, transmit),
+                Output::Event(event) => self.event(event),
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    self.flush();
+                    return;
+                }
+                Output::OpenSocket { request, local, ports } => {
+                    let result = self.open_socket(local, &ports);
+                    self.agent.handle(now, Input::SocketOpened { request: Some(request), result });
+                }
+                Output::CloseSocket(id) => {
+                    if let Some((_, Some(reader))) = self.sockets.remove(&id) {
+                        reader.abort();
+                    }
+                }
+                Output::EncoderTarget { call, section, target } => {
+                    if target.keyframe && self.media.echoes() {
+                        self.ask_for_keyframe(now, call, section);
+                    }
+                    self.media.target(call, section, target);
+                }
+                Output::Connect { request, .. } => {
+                    let result = Err(OpenError("this endpoint speaks SIP over UDP only".into()));
+                    self.agent.handle(now, Input::StreamOpened { request: Some(request), result });
+                }
+                Output::StreamSend { .. } => {}
+                Output::Resolve { request, .. } => {
+                    self.agent.handle(now, Input::Resolved { request, addresses: Vec::new() });
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let call = match &event {
+            Event::Frame { call, section, frame } => {
+                let (call, section) = (*call, *section);
+                let now = self.clock.now();
+                return match self.media.frame(call, section, frame.clone()) {
+                    Reaction::Nothing => {}
+                    Reaction::Echo(frame) => self.agent.handle(now, Input::Frame { call, section, frame }),
+                    Reaction::RequestKeyframe => self.ask_for_keyframe(now, call, section),
+                };
+            }
+            Event::OptionsAnswered { request, .. } => {
+                if let Some(answer) = self.options.remove(request) {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(event);
+                }
+                return;
+            }
+            Event::Incoming { call, .. } => {
+                let (feed, seed) = mpsc::unbounded_channel();
+                self.calls.insert(*call, CallFeed(feed));
+                if self.new_calls.send((event.clone(), seed)).is_err() {
+                    // Nobody takes calls any more: 480 Temporarily Unavailable.
+                    let command = Command::Reject { call: *call, status: 480 };
+                    self.agent.handle(self.clock.now(), Input::Command(command));
+                }
+                return;
+            }
+            Event::Message { call: None, .. } => {
+                let (_, seed) = mpsc::unbounded_channel();
+                let _ = self.new_calls.send((event, seed));
+                return;
+            }
+            Event::Message { call: Some(call), .. }
+            | Event::Progress { call, .. }
+            | Event::Established { call, .. }
+            | Event::Media { call, .. }
+            | Event::Dtmf { call, .. }
+            | Event::Answered { call, .. }
+            | Event::Ended { call, .. } => *call,
+        };
+        match &event {
+            Event::Media { sections, .. } => self.media.sections(call, sections),
+            Event::Ended { .. } => self.media.ended(call),
+            _ => {}
+        }
+        let ended = matches!(event, Event::Ended { .. });
+        if let Some(feed) = self.calls.get(&call) {
+            // Whoever followed the call may have gone.
+            let _ = feed.0.send(event);
+        }
+        if ended {
+            self.calls.remove(&call);
+        }
+    }
+
+    fn ask_for_keyframe(&mut self, now: Time, call: CallHandle, section: usize) {
+        self.agent.handle(now, Input::Command(Command::RequestKeyframe { call, section }));
+    }
+
+    fn transmit(&mut self, now: Time, transmit: Transmit) {
+        if self.filter.as_mut().is_some_and(|sends| !sends(&transmit)) {
+            return;
+        }
+        if let Some(tap) = &self.tap {
+            let port = self.sockets.get(&transmit.socket).map_or(0, |(s, _)| s.local().port());
+            let ip = transmit.local.unwrap_or_else(|| {
+                self.sockets.get(&transmit.socket).map_or(IpAddr::from([0, 0, 0, 0]), |(s, _)| s.local().ip())
+            });
+            tap.record(now, Direction::Outbound, SocketAddr::new(ip, port), transmit.remote, &transmit.data);
+        }
+        if !self.train.joins(&transmit, self.main.train()) {
+            self.flush();
+        }
+        self.train.add(transmit);
+    }
+
+    fn flush(&mut self) {
+        let Some(train) = self.train.take() else { return };
+        let Some((socket, _)) = self.sockets.get(&train.socket) else { return };
+        let sent = socket.send(train.local, train.remote, &train.data, train.segment);
+        match sent {
+            Ok(()) => {}
+            // A full send buffer is loss, as on any link: media go on, SIP retransmits.
+            Err(error) => {
+                self.send_errors += 1;
+                tracing::debug!(%error, remote = %train.remote, kind = ?train.kind, "a datagram was not sent");
+            }
+        }
+    }
+
+    fn open_socket(&mut self, local: IpAddr, ports: &[u16]) -> Result<(SocketId, SocketAddr), OpenError> {
+        let any = [0];
+        let candidates = if ports.is_empty() { &any[..] } else { ports };
+        let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+        for &port in candidates {
+            match Socket::bind(SocketAddr::new(local, port)) {
+                Ok(socket) => {
+                    let id = SocketId(self.next_socket);
+                    self.next_socket += 1;
+                    let address = socket.local();
+                    let socket = Arc::new(socket);
+                    let reader = tokio::spawn(read(id, socket.clone(), self.clock, self.side.0.clone()));
+                    self.sockets.insert(id, (socket, Some(reader)));
+                    return Ok((id, address));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(OpenError(format!("no UDP port of {candidates:?} on {local} can be opened: {last}")))
+    }
+}
+
+/// Passes on what a side socket receives, until it is closed.
+async fn read(id: SocketId, socket: Arc<Socket>, clock: Clock, out: mpsc::Sender<SideDatagram>) {
+    let mut batch = Batch::new();
+    while socket.readable().await.is_ok() {
+        if socket.receive(&mut batch).is_err() {
+            continue;
+        }
+        let now = clock.now();
+        for d in socket.datagrams(&batch, &clock, now) {
+            let (local, remote, received, data) = (d.local, d.remote, d.received, d.data.to_vec());
+            let datagram = SideDatagram { socket: id, local, remote, received, data };
+            if out.try_send(datagram).is_err() && out.is_closed() {
+                return;
+            }
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Datagrams of one size for one peer, to be sent by one system call.
+#[derive(Default)]
+struct Train {
+    head: Option<Transmit>,
+    joined: BytesMut,
+    segment: usize,
+    count: usize,
+    closed: bool,
+}
+
+struct Departure {
+    socket: SocketId,
+    local: Option<IpAddr>,
+    remote: SocketAddr,
+    kind: PacketKind,
+    data: Bytes,
+    segment: Option<usize>,
+}
+
+impl Train {
+    fn joins(&self, next: &Transmit, most: usize) -> bool {
+        match &self.head {
+            None => true,
+            Some(head) => {
+                !self.closed
+                    && self.count < most.min(32)
+                    && next.data.len() <= self.segment
+                    && !next.data.is_empty()
+                    && (self.count + 1) * self.segment <= 60_000
+                    && (head.socket, head.local, head.remote) == (next.socket, next.local, next.remote)
+            }
+        }
+    }
+
+    fn add(&mut self, next: Transmit) {
+        self.count += 1;
+        let Some(head) = &self.head else {
+            self.segment = next.data.len();
+            self.closed = self.segment == 0;
+            self.head = Some(next);
+            return;
+        };
+        if self.joined.is_empty() {
+            self.joined.extend_from_slice(&head.data);
+        }
+        self.joined.extend_from_slice(&next.data);
+        // Only the last datagram of a train may be shorter than the others.
+        self.closed = next.data.len() < self.segment;
+    }
+
+    fn take(&mut self) -> Option<Departure> {
+        let head = self.head.take()?;
+        let joined = std::mem::take(&mut self.joined);
+        let many = self.count > 1;
+        self.count = 0;
+        self.closed = false;
+        Some(Departure {
+            socket: head.socket,
+            local: head.local,
+            remote: head.remote,
+            kind: head.kind,
+            data: if many { joined.freeze() } else { head.data },
+            segment: many.then_some(self.segment),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(octets: usize, remote: &str) -> Transmit {
+        Transmit {
+            socket: SocketId(0),
+            local: None,
+            remote: remote.parse().unwrap(),
+            data: vec![octets as u8; octets].into(),
+            kind: PacketKind::Video,
+        }
+    }
+
+    #[test]
+    fn a_train_takes_equal_datagrams_for_one_peer_and_one_shorter_at_its_end() {
+        let mut train = Train::default();
+        for octets in [9, 9, 4] {
+            let next = packet(octets, "127.0.0.1:9");
+            assert!(train.joins(&next, 64));
+            train.add(next);
+        }
+        assert!(!train.joins(&packet(4, "127.0.0.1:9"), 64));
+        let departure = train.take().unwrap();
+        assert_eq!((departure.data.len(), departure.segment), (22, Some(9)));
+        train.add(packet(3, "127.0.0.1:9"));
+        assert!(!train.joins(&packet(9, "127.0.0.1:9"), 64));
+        assert!(!train.joins(&packet(3, "127.0.0.1:8"), 64));
+        assert!(!train.joins(&packet(3, "127.0.0.1:9"), 1));
+        assert_eq!(train.take().unwrap().segment, None);
+        assert!(train.take().is_none());
+    }
+}

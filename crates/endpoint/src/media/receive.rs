@@ -1,0 +1,185 @@
+//! From received frames to pictures and sound, the judge and the recorder: one actor for each call.
+
+use super::{MediaReport, Receiving, Work};
+use crate::driver::ToDriver;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use visavis_media::codec::{self, AudioDecoder, VideoDecoder};
+use visavis_media::judge::Judge;
+use visavis_media::sink::mp4::Mp4Recorder;
+use visavis_proto::Time;
+use visavis_proto::frame::{AudioFormat, MediaKind, ReceivedFrame};
+use visavis_proto::io::{CallHandle, Command, MediaFormat, Section};
+
+/// The shortest time between two requests for a key frame; RTCP has a bound of its own below this.
+const KEYFRAME_INTERVAL: Duration = Duration::from_millis(300);
+
+pub(crate) struct Receiver {
+    call: CallHandle,
+    sections: Vec<Section>,
+    video: Option<Box<dyn VideoDecoder>>,
+    audio: Option<(u8, Box<dyn AudioDecoder>)>,
+    judge: Option<Judge>,
+    recorder: Option<Mp4Recorder<BufWriter<File>>>,
+    keep_aac: bool,
+    keyframe_asked: Option<Time>,
+    requests: mpsc::WeakSender<ToDriver>,
+    reports: mpsc::UnboundedSender<(CallHandle, MediaReport)>,
+    report: MediaReport,
+}
+
+impl Receiver {
+    pub(super) fn new(
+        call: CallHandle,
+        plan: &Receiving,
+        _now: Time,
+        requests: mpsc::WeakSender<ToDriver>,
+        reports: mpsc::UnboundedSender<(CallHandle, MediaReport)>,
+    ) -> Self {
+        let mut report = MediaReport::default();
+        let mut recorder = None;
+        if let Some(recording) = &plan.record {
+            let path = recording.file(call);
+            match record(&path) {
+                Ok(opened) => {
+                    recorder = Some(opened);
+                    report.recording = Some(path);
+                }
+                Err(error) => report.recording_error = Some(format!("{}: {error}", path.display())),
+            }
+        }
+        Receiver {
+            call,
+            sections: Vec::new(),
+            video: None,
+            audio: None,
+            judge: plan.judge.map(Judge::new),
+            recorder,
+            keep_aac: plan.record.as_ref().is_some_and(|r| r.keep_aac),
+            keyframe_asked: None,
+            requests,
+            reports,
+            report,
+        }
+    }
+
+    pub(super) fn handle(&mut self, now: Time, work: Work) {
+        match work {
+            Work::Sections(sections) => self.sections = sections,
+            Work::Frame(section, frame) => match frame.codec.kind() {
+                MediaKind::Video => self.picture(now, section, &frame),
+                MediaKind::Audio => self.sound(section, &frame),
+            },
+            Work::Finish => self.finish(now),
+            Work::Target(_) => {}
+        }
+    }
+
+    fn picture(&mut self, now: Time, section: usize, frame: &ReceivedFrame) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.picture(frame)
+        {
+            note(&mut self.report, &error);
+        }
+        if self.video.is_none() {
+            match codec::open_video_decoder(frame.codec) {
+                Ok(decoder) => self.video = Some(decoder),
+                Err(error) => return tracing::error!(%error, call = self.call.0, "no decoder"),
+            }
+        }
+        let Some(decoder) = &mut self.video else { return };
+        match decoder.decode(frame) {
+            Ok(Some(decoded)) => {
+                self.report.pictures_decoded += 1;
+                self.report.pictures_concealed += u64::from(decoded.concealed);
+                if let Some(judge) = &mut self.judge {
+                    judge.picture(&decoded.picture, now);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                self.report.decode_errors += 1;
+                tracing::debug!(%error, call = self.call.0, "a picture did not decode");
+            }
+        }
+        if decoder.needs_keyframe() {
+            self.request_keyframe(now, section);
+        }
+    }
+
+    fn request_keyframe(&mut self, now: Time, section: usize) {
+        if self.keyframe_asked.is_some_and(|at| now.since(at) < KEYFRAME_INTERVAL) {
+            return;
+        }
+        self.keyframe_asked = Some(now);
+        if let Some(requests) = self.requests.upgrade() {
+            let command = Command::RequestKeyframe { call: self.call, section };
+            // A driver with no room for it is asked again with the next picture.
+            let _ = requests.try_send(ToDriver::Command(command));
+        }
+    }
+
+    fn sound(&mut self, section: usize, frame: &ReceivedFrame) {
+        let Some(format) = self.format(section, frame) else { return };
+        if self.keep_aac
+            && let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.received_sound(frame, &format)
+        {
+            note(&mut self.report, &error);
+        }
+        if self.audio.as_ref().is_none_or(|(pt, d)| *pt != frame.payload_type || *d.format() != format) {
+            match codec::open_audio_decoder(&format) {
+                Ok(decoder) => self.audio = Some((frame.payload_type, decoder)),
+                Err(error) => return tracing::error!(%error, call = self.call.0, "no decoder"),
+            }
+        }
+        let Some((_, decoder)) = &mut self.audio else { return };
+        let received = decoder.receive(frame);
+        self.report.sound_concealed += u64::from(received.concealed);
+        self.report.decode_errors += u64::from(received.error.is_some());
+        for sound in &received.sound {
+            if let Some(judge) = &mut self.judge {
+                judge.sound(sound);
+            }
+            if let Some(recorder) = &mut self.recorder
+                && let Err(error) = recorder.sound(sound)
+            {
+                note(&mut self.report, &error);
+            }
+        }
+    }
+
+    fn format(&self, section: usize, frame: &ReceivedFrame) -> Option<AudioFormat> {
+        let formats = &self.sections.get(section)?.receive;
+        match &formats.iter().find(|(pt, _)| *pt == frame.payload_type)?.1 {
+            MediaFormat::Audio(format) => Some(format.clone()),
+            MediaFormat::Video(_) => None,
+        }
+    }
+
+    fn finish(&mut self, now: Time) {
+        if let Some(mut recorder) = self.recorder.take()
+            && let Err(error) = recorder.finish()
+        {
+            note(&mut self.report, &error);
+        }
+        self.report.judgement = self.judge.as_ref().map(|j| j.judgement(now));
+        // Nobody follows reports where the endpoint is going away.
+        let _ = self.reports.send((self.call, self.report.clone()));
+    }
+}
+
+fn record(path: &Path) -> std::io::Result<Mp4Recorder<BufWriter<File>>> {
+    Mp4Recorder::new(BufWriter::new(File::create(path)?))
+}
+
+/// Keeps the first thing that went wrong with the recording.
+fn note(report: &mut MediaReport, error: &dyn std::fmt::Display) {
+    if report.recording_error.is_none() {
+        report.recording_error = Some(error.to_string());
+        tracing::warn!(%error, "the recording is not whole");
+    }
+}
