@@ -121,7 +121,8 @@ impl Socket {
         };
         let src_ip = local.filter(|_| self.local.ip().is_unspecified()).filter(|ip| !ip.is_unspecified());
         let transmit = Transmit { destination, ecn: None, contents: data, segment_size: segment, src_ip };
-        self.io.try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.io), &transmit))
+        // Not through tokio's readiness, which knows nothing of a socket's first moments.
+        self.state.try_send(UdpSockRef::from(&self.io), &transmit)
     }
 
     /// How many datagrams of one size can go out in one train.
