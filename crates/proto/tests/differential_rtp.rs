@@ -1,5 +1,5 @@
-//! Our RTP and RTCP against the crates `rtp` and `rtcp`: on everything that both accept they agree, and what either
-//! writes the other reads. Where the two differ on purpose, the test says so.
+//! Our RTP and RTCP against the crates `rtp` and `rtcp`: on everything that both accept they agree, and what
+//! either writes the other reads. Where the two differ on purpose, the test says so.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 

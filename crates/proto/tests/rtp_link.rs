@@ -1,5 +1,5 @@
-//! Sound and pictures over one seeded link, from pacer to jitter buffer, with RTCP both ways: what the statistics say is
-//! what the link did.
+//! Sound and pictures over one seeded link, from pacer to jitter buffer, with RTCP both ways: what the
+//! statistics say is what the link did.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 

@@ -1,10 +1,10 @@
 //! The pacer: sound goes at once, pictures are spread out so that a large one does not fill the queues of the
 //! network on its way.
 //!
-//! Pictures go out at a multiple of the encoder's target rate, in bursts of at most a few milliseconds
-//! at that rate, so that a timer need not fire for each packet. Sound is never held back; what it takes is
-//! taken from the pictures. A queue that grows too long loses whole pictures: part of one is of no use, and by the time
-//! that a queue is full a newer picture is worth more.
+//! Pictures go out at a multiple of the encoder's target rate, in bursts of at most a few milliseconds at
+//! that rate, so that a timer need not fire for each packet. Sound is never held back; what it takes is taken
+//! from the pictures. A queue that grows too long loses whole pictures: part of one is of no use, and by the
+//! time that a queue is full a newer picture is worth more.
 
 use crate::time::Time;
 use std::collections::VecDeque;
@@ -78,8 +78,8 @@ impl<T> Pacer<T> {
         self.config.target = target;
     }
 
-    /// Queues a packet of sound, of this many octets on the wire. Where as many wait as may, the oldest is dropped: the
-    /// caller does not poll.
+    /// Queues a packet of sound, of this many octets on the wire. Where as many wait as may, the oldest is
+    /// dropped: the caller does not poll.
     pub fn push_audio(&mut self, now: Time, octets: usize, packet: T) {
         if self.audio.len() >= self.config.max_packets.max(1) {
             self.audio.pop_front();
@@ -89,8 +89,8 @@ impl<T> Pacer<T> {
     }
 
     /// Queues the packets of one picture with their sizes in octets on the wire. Where the queue is full, or
-    /// pictures have waited too long, whole pictures that have not begun to go out are dropped, oldest first, this one
-    /// last; gives the number dropped. A key frame is due whenever it is not 0.
+    /// pictures have waited too long, whole pictures that have not begun to go out are dropped, oldest first,
+    /// this one last; gives the number dropped. A key frame is due whenever it is not 0.
     pub fn push_video(&mut self, now: Time, packets: impl IntoIterator<Item = (usize, T)>) -> usize {
         let packets: VecDeque<_> = packets.into_iter().collect();
         if packets.is_empty() {

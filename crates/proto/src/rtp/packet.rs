@@ -1,5 +1,5 @@
-//! RTP data packets on the wire: RFC 3550 section 5.1 (fixed header), 5.3.1 (header extension), and the validity
-//! checks of appendix A.1 that need no state.
+//! RTP data packets on the wire: RFC 3550 section 5.1 (fixed header), 5.3.1 (header extension), and the
+//! validity checks of appendix A.1 that need no state.
 
 use std::ops::Range;
 use thiserror::Error;

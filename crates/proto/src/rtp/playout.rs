@@ -1,11 +1,11 @@
-//! The common time of sound and picture: lip synchronisation by the clock mappings of sender reports (RFC 3550
-//! sections 5.1 and 6.4.1).
+//! The common time of sound and picture: lip synchronisation by the clock mappings of sender reports (RFC
+//! 3550 sections 5.1 and 6.4.1).
 //!
-//! Each section's [jitter buffer](super::jitter) holds its own packets as short as it can. A sender report says at what
-//! wall-clock time of the sender a timestamp was captured, so that the time from capture to
-//! playout can be compared between two sections (their clocks are one, whatever it shows). The section that is ahead
-//! waits for the other one. What it waits changes by at most a tenth of the time that passes, so that a sink can
-//! follow by playing slower or faster.
+//! Each section's [jitter buffer](super::jitter) holds its own packets as short as it can. A sender report
+//! says at what wall-clock time of the sender a timestamp was captured, so that the time from capture to
+//! playout can be compared between two sections (their clocks are one, whatever it shows). The section that
+//! is ahead waits for the other one. What it waits changes by at most a tenth of the time that passes, so
+//! that a sink can follow by playing slower or faster.
 
 use crate::rtp::session::ClockMapping;
 use crate::time::Time;
@@ -21,7 +21,8 @@ const UNNOTICED: i128 = SECOND / 100;
 #[derive(Debug, Default)]
 pub struct SectionClock {
     mapping: Option<ClockMapping>,
-    /// From capture to playout as the jitter buffer has it, in nanoseconds; the two clocks' difference is in it.
+    /// From capture to playout as the jitter buffer has it, in nanoseconds; the two clocks' difference is in
+    /// it.
     latency: Option<i128>,
     /// What is to be added, and what is added now.
     wanted: Duration,
@@ -104,8 +105,8 @@ mod tests {
         ClockMapping { ssrc, ntp, rtp_timestamp, received: ms(captured + 50) }
     }
 
-    /// Plays ten seconds of both: what is captured at t is wanted at t plus these delays. Gives how far picture and
-    /// sound of one instant are apart at the end, in milliseconds.
+    /// Plays ten seconds of both: what is captured at t is wanted at t plus these delays. Gives how far
+    /// picture and sound of one instant are apart at the end, in milliseconds.
     fn apart(sound: &mut SectionClock, pictures: &mut SectionClock, delays: (u64, u64)) -> i64 {
         let mut last = (ms(0), ms(0));
         for t in (20_000..30_000).step_by(20) {

@@ -18,6 +18,9 @@ const SAMPLE_AGE: Duration = Duration::from_secs(10);
 /// Samples are kept beyond their age while there are no more than this.
 const MIN_SAMPLES: usize = 50;
 const PERCENTILE: usize = 98;
+/// Looking for it is the dearest part of a packet's way, so it is done for each eighth frame, and for each
+/// that is late.
+const SORT_EVERY: u32 = 8;
 /// The floor is the least delay of this time.
 const FLOOR_AGE: Duration = Duration::from_secs(2);
 /// A delay this far beyond the range that the buffer adapts to is a jump of the timestamps.
@@ -39,6 +42,10 @@ pub(super) struct Delay {
     /// Arrival and relative delay of frames, oldest first.
     samples: VecDeque<(Time, i64)>,
     floor: i64,
+    /// The percentile of the samples.
+    high: i64,
+    /// Frames until the two are looked for anew.
+    until_sort: u32,
     /// What is added to a media time to make a playout time.
     offset: i64,
     updated: Time,
@@ -78,6 +85,8 @@ impl Delay {
             origin: None,
             samples: VecDeque::new(),
             floor: 0,
+            high: 0,
+            until_sort: 0,
             // Nothing is known of the network, so it is given twice the least delay.
             offset: nanos((2 * min_delay).min(max_delay)),
             updated: Time::ZERO,
@@ -162,7 +171,8 @@ impl Delay {
         MediaTime(arrival)
     }
 
-    /// A new origin, in which this packet lies on the floor. What has been learned of the spread of delays stays.
+    /// A new origin, in which this packet lies on the floor. What has been learned of the spread of delays
+    /// stays.
     fn jump(&mut self, arrival: i64, received: Time, packet: &MediaPacket, new_stream: bool) -> MediaTime {
         let media = arrival.saturating_sub(self.floor);
         self.start_at(media, packet);
@@ -170,6 +180,7 @@ impl Delay {
             self.samples.clear();
         }
         self.samples.push_back((received, self.floor));
+        self.until_sort = 0;
         self.late_run = None;
         self.skew = Skew::default();
         MediaTime(media)
@@ -195,18 +206,13 @@ impl Delay {
         {
             self.samples.pop_front();
         }
-        let young = self.samples.iter().rev().take_while(|(t, _)| now - *t <= FLOOR_AGE);
-        self.floor = young.map(|(_, r)| *r).min().unwrap_or(latest);
-
-        self.scratch.clear();
-        self.scratch.extend(self.samples.iter().map(|(_, r)| *r));
-        let index = (self.scratch.len() * PERCENTILE).div_ceil(100).saturating_sub(1);
-        let high = match self.scratch.get(index) {
-            Some(_) => *self.scratch.select_nth_unstable(index).1,
-            None => latest,
-        };
+        self.until_sort = self.until_sort.saturating_sub(1);
+        if self.until_sort == 0 || latest > self.offset || self.samples.len() <= MIN_SAMPLES {
+            self.sort(now);
+        }
+        self.floor = self.floor.min(latest);
         let (lowest, highest) = (self.floor + self.min_delay, self.floor + self.max_delay);
-        let aim = (high + nanos(super::DECODE_MARGIN)).clamp(lowest, highest);
+        let aim = (self.high + nanos(super::DECODE_MARGIN)).clamp(lowest, highest);
 
         let passed = nanos(now - self.updated);
         self.updated = self.updated.max(now);
@@ -220,8 +226,21 @@ impl Delay {
         self.offset = self.offset.clamp(lowest, highest);
     }
 
-    /// The run of packets that were too late, where it has lasted so long that the delay must have changed for
-    /// good.
+    /// Finds the floor and the percentile among the samples.
+    fn sort(&mut self, now: Time) {
+        self.until_sort = SORT_EVERY;
+        let young = self.samples.iter().rev().take_while(|(t, _)| now - *t <= FLOOR_AGE);
+        self.floor = young.map(|(_, r)| *r).min().unwrap_or(self.floor);
+        self.scratch.clear();
+        self.scratch.extend(self.samples.iter().map(|(_, r)| *r));
+        let index = (self.scratch.len() * PERCENTILE).div_ceil(100).saturating_sub(1);
+        if index < self.scratch.len() {
+            self.high = *self.scratch.select_nth_unstable(index).1;
+        }
+    }
+
+    /// The run of packets that were too late, where it has lasted so long that the delay must have changed
+    /// for good.
     fn late_run(&mut self, now: Time, relative: i64, offset: i64) -> Option<LateRun> {
         if relative <= self.offset {
             self.late_run = None;

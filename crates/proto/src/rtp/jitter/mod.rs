@@ -1,22 +1,22 @@
-//! The jitter buffer: puts the packets of one media section in order, decides which are lost, and says when each is
-//! to be played. Sound and pictures use the same code with different bounds.
+//! The jitter buffer: puts the packets of one media section in order, decides which are lost, and says when
+//! each is to be played. Sound and pictures use the same code with different bounds.
 //!
 //! # Order and loss
 //!
-//! A packet that is next in sequence comes out at once, however early it is: its playout time says how long the sink
-//! has, and a decoder can work ahead. Behind a gap packets wait for the missing ones until the first of
-//! them must be decoded; then the gap is declared lost, and what comes of it later is late. The first packet of a stream
-//! waits in the same way, since one from before it may be on its way. No packet waits longer than
-//! [`JitterConfig::max_delay`] from its arrival.
+//! A packet that is next in sequence comes out at once, however early it is: its playout time says how long
+//! the sink has, and a decoder can work ahead. Behind a gap packets wait for the missing ones until the first
+//! of them must be decoded; then the gap is declared lost, and what comes of it later is late. The first
+//! packet of a stream waits in the same way, since one from before it may be on its way. No packet waits
+//! longer than [`JitterConfig::max_delay`] from its arrival.
 //!
 //! # Playout time
 //!
 //! The relative delay of a packet is its arrival minus its media time (its timestamp in seconds); its
-//! smallest value over two seconds is the floor, where the network added nothing. The playout offset is aimed at the 98th
-//! percentile of the relative delays of the last ten seconds, plus a margin to decode in, and kept between
-//! `min_delay` and `max_delay` above the floor. It rises at once, because what arrives too late is lost, and
-//! falls slowly, by a quarter of the excess a second and never by more than a tenth of real time, so that a sink
-//! can follow by playing faster. A picture counts with its last packet, sound with its
+//! smallest value over two seconds is the floor, where the network added nothing. The playout offset is aimed
+//! at the 98th percentile of the relative delays of the last ten seconds, plus a margin to decode in, and
+//! kept between `min_delay` and `max_delay` above the floor. It rises at once, because what arrives too late
+//! is lost, and falls slowly, by a quarter of the excess a second and never by more than a tenth of real
+//! time, so that a sink can follow by playing faster. A picture counts with its last packet, sound with its
 //! first (telephone events repeat a timestamp for as long as a key is held down).
 //!
 //! The floor follows the drift between the two clocks by itself. For a sink that resamples, the drift is also
@@ -24,12 +24,12 @@
 //!
 //! # Jumps
 //!
-//! A timestamp that leaves the range of delays by more than half a second, a change of the RTP clock, and a new
-//! generation (another source or a restart) begin a new media time: the first packet
-//! after it is taken to lie on the floor. So does a delay that stays above the playout offset for 300 ms: the
-//! peer has paused without advancing its timestamps, or the path has become longer. A pause in which
-//! timestamps advance needs nothing. After a stall of the network the burst that follows lowers the floor again, and the
-//! offset with it.
+//! A timestamp that leaves the range of delays by more than half a second, a change of the RTP clock, and a
+//! new generation (another source or a restart) begin a new media time: the first packet after it is taken to
+//! lie on the floor. So does a delay that stays above the playout offset for 300 ms: the peer has paused
+//! without advancing its timestamps, or the path has become longer. A pause in which timestamps advance needs
+//! nothing. After a stall of the network the burst that follows lowers the floor again, and the offset with
+//! it.
 
 mod delay;
 #[cfg(test)]
@@ -247,7 +247,8 @@ impl JitterBuffer {
         play_at.saturating_sub(DECODE_MARGIN).min(entry.latest)
     }
 
-    /// Whether nothing of this generation can wait any longer: the buffer is full, or the next generation is here.
+    /// Whether nothing of this generation can wait any longer: the buffer is full, or the next generation is
+    /// here.
     fn is_pressed(&self, generation: u32) -> bool {
         let newer = self.packets.last_key_value().is_some_and(|(&(last, _), _)| last != generation);
         newer || self.packets.len() >= self.config.max_packets

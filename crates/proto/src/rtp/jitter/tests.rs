@@ -68,7 +68,8 @@ fn run(buffer: &mut JitterBuffer, mut packets: Vec<MediaPacket>) -> Vec<Out> {
     out
 }
 
-/// A stream of sound that is sent every 20 ms from 1 s on; `delay` (ms) of a packet, or `None` where it is lost.
+/// A stream of sound that is sent every 20 ms from 1 s on; `delay` (ms) of a packet, or `None` where it is
+/// lost.
 fn stream(count: u64, mut delay: impl FnMut(u64) -> Option<f64>) -> Vec<MediaPacket> {
     let sent = |i: u64| 1_000.0 + i as f64 * 20.0;
     (0..count)

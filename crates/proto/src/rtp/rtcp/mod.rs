@@ -1,7 +1,7 @@
 //! RTCP on the wire: RFC 3550 section 6, feedback of RFC 4585 and RFC 5104, reduced size of RFC 5506.
 //!
-//! A datagram is checked as a whole first ([`Compound::parse`], RFC 3550 appendix A.2); then each of its packets is
-//! read for itself, so that one with a broken body does not take the others with it.
+//! A datagram is checked as a whole first ([`Compound::parse`], RFC 3550 appendix A.2); then each of its
+//! packets is read for itself, so that one with a broken body does not take the others with it.
 
 pub mod bye;
 pub mod feedback;

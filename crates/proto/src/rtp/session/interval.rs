@@ -1,5 +1,5 @@
-//! When RTCP reports are due: RFC 3550 sections 6.3.1 to 6.3.6 and appendix A.7, with timer reconsideration and
-//! reverse reconsideration.
+//! When RTCP reports are due: RFC 3550 sections 6.3.1 to 6.3.6 and appendix A.7, with timer reconsideration
+//! and reverse reconsideration.
 
 use super::RtcpConfig;
 use crate::time::Time;

@@ -1,11 +1,12 @@
-//! RTP in: validation of sources (RFC 3550 appendix A.1), which of them plays, and collisions of our SSRC (section
+//! RTP in: validation of sources (RFC 3550 appendix A.1), which of them plays, and collisions of our SSRC
+//! (section
 //! 8.2).
 //!
 //! The first source of a section plays from its first packet on. Another one takes over when it has shown two
-//! packets in sequence; the first of these has been held back, and comes with the second. A source that
-//! was superseded plays again only when the one that plays has been silent for a second, so that two sources do
-//! not take turns. Source addresses are left to whoever owns the transport: they matter here only for
-//! telling a loop of our own packets from a collision.
+//! packets in sequence; the first of these has been held back, and comes with the second. A source that was
+//! superseded plays again only when the one that plays has been silent for a second, so that two sources do
+//! not take turns. Source addresses are left to whoever owns the transport: they matter here only for telling
+//! a loop of our own packets from a collision.
 
 use super::remote::Held;
 use super::{Delivery, Dropped, Session};

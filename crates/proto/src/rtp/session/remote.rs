@@ -86,7 +86,8 @@ impl Remote {
         }
     }
 
-    /// Whether it counts as a member: it has proved itself, it has been heard within `timeout`, and it has not left.
+    /// Whether it counts as a member: it has proved itself, it has been heard within `timeout`, and it has
+    /// not left.
     pub(super) fn is_member(&self, now: Time, timeout: Duration) -> bool {
         let known = self.source.is_valid() || self.last_rtp.is_none();
         known && !self.said_bye && now - self.last_heard <= timeout

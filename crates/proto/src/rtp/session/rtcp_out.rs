@@ -1,8 +1,9 @@
-//! RTCP out: reports on the timer (RFC 3550 section 6.3.6), requests for key frames as soon as they may go, BYE.
+//! RTCP out: reports on the timer (RFC 3550 section 6.3.6), requests for key frames as soon as they may go,
+//! BYE.
 //!
-//! Early feedback follows RFC 4585 section 3.5.2 for two parties, where it need not be dithered, with one simplification:
-//! instead of one early packet per report interval, requests keep `RtcpConfig::keyframe_interval` between
-//! each other.
+//! Early feedback follows RFC 4585 section 3.5.2 for two parties, where it need not be dithered, with one
+//! simplification: instead of one early packet per report interval, requests keep
+//! `RtcpConfig::keyframe_interval` between each other.
 
 use super::{KeyframeMethod, Session};
 use crate::rtp::rtcp::report::{MAX_BLOCKS, write_receiver_report, write_sender_report};
