@@ -48,8 +48,6 @@ pub struct Scaler {
     /// Across and down, for luma and for chroma.
     luma: [Axis; 2],
     chroma: [Axis; 2],
-    /// Rows scaled across, not yet down.
-    rows: Vec<u8>,
 }
 
 impl Scaler {
@@ -71,7 +69,7 @@ impl Scaler {
         self.prepare(picture.size(), (width, height));
         for component in Component::ALL {
             let axes = if component == Component::Y { &self.luma } else { &self.chroma };
-            resize(picture.plane(component), axes, &mut self.rows, scaled.plane_mut(component));
+            resize(picture.plane(component), axes, scaled.plane_mut(component));
         }
         Ok(scaled)
     }
@@ -137,27 +135,24 @@ impl Axis {
     }
 }
 
-/// Scales a plane across, then down.
-fn resize(plane: Plane<'_>, [across, down]: &[Axis; 2], rows: &mut Vec<u8>, out: &mut [u8]) {
-    let width = across.starts.len();
-    rows.clear();
-    rows.reserve(width * plane.height);
-    for row in plane.rows() {
-        rows.extend(across.samples().map(|(start, weights)| {
-            let sum: i32 = row[start..].iter().zip(weights).map(|(&x, w)| i32::from(x) * w).sum();
-            ((sum + ONE / 2) / ONE) as u8
-        }));
-    }
-    let mut sums = vec![0i32; width];
-    for (target, (start, weights)) in out.chunks_mut(width).zip(down.samples()) {
+/// Scales a plane: each output row down from the rows that it is a mean of, then across.
+fn resize(plane: Plane<'_>, [across, down]: &[Axis; 2], out: &mut [u8]) {
+    let mut sums = vec![0i32; plane.width];
+    let mut mean = vec![0u8; plane.width];
+    for (target, (start, weights)) in out.chunks_mut(across.starts.len()).zip(down.samples()) {
         sums.fill(ONE / 2);
-        for (row, &weight) in rows[start * width..].chunks(width).zip(weights).filter(|(_, w)| **w != 0) {
+        for (row, &weight) in plane.data[start * plane.stride..].chunks(plane.stride).zip(weights) {
             for (sum, &x) in sums.iter_mut().zip(row) {
                 *sum += i32::from(x) * weight;
             }
         }
-        for (sample, sum) in target.iter_mut().zip(&sums) {
+        for (sample, sum) in mean.iter_mut().zip(&sums) {
             *sample = (sum / ONE) as u8;
+        }
+        for (sample, (start, weights)) in target.iter_mut().zip(across.samples()) {
+            let window = &mean[start..start + weights.len()];
+            let sum: i32 = window.iter().zip(weights).map(|(&x, w)| i32::from(x) * w).sum();
+            *sample = ((sum + ONE / 2) / ONE) as u8;
         }
     }
 }

@@ -339,6 +339,37 @@ fn a_picture_size_beyond_the_bound_is_refused_before_memory_is_taken() {
     assert_eq!(small.counters().errors, 1);
 }
 
+/// Three streams of x264, twelve pictures of 96 x 80 in two slices each; the sums are of FFmpeg's pictures.
+#[test]
+fn streams_of_another_encoder_decode_exactly_and_without_delay_in_every_profile() {
+    let streams: [(&[u8], u8, u32); 3] = [
+        (include_bytes!("data/x264-baseline.264"), 66, 0x462d_af21),
+        (include_bytes!("data/x264-main.264"), 77, 0xd2ca_4987),
+        (include_bytes!("data/x264-high.264"), 100, 0xa270_6b5c),
+    ];
+    for (stream, profile, sum) in streams {
+        // An access unit delimiter (type 9) stands before each picture.
+        let mut units: Vec<Vec<u8>> = Vec::new();
+        for nal in nal_units(stream) {
+            if nal_type(nal) == 9 {
+                units.push(Vec::new());
+            }
+            units.last_mut().unwrap().extend([&[0, 0, 0, 1], nal].concat());
+        }
+        let sps = nal_units(stream).find_map(SpsInfo::parse).unwrap();
+        assert_eq!((sps.profile_level_id[0], sps.width, sps.height), (profile, 96, 80));
+        let mut decoder = decoder();
+        let mut hasher = crc32fast::Hasher::new();
+        assert_eq!(units.len(), 12);
+        for unit in units {
+            let out = decoder.decode(&received(&unit)).unwrap().expect("a picture for each access unit");
+            assert!(!out.concealed);
+            hasher.update(out.picture.as_i420());
+        }
+        assert_eq!(hasher.finalize(), sum, "profile {profile}");
+    }
+}
+
 /// 20,000 damaged access units: bits flipped, cut short, pieces swapped, pure noise.
 #[test]
 fn damaged_access_units_never_harm_the_decoder() {

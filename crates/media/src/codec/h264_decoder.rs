@@ -72,15 +72,17 @@ impl H264Decoder {
     /// Decodes an access unit to its last picture and the status bits of all calls.
     fn run(&mut self, data: &[u8]) -> Result<(Option<Picture>, i32), CodecError> {
         // The library decodes when it sees the start of the next access unit, unless told that this one has
-        // ended; it conceals a picture with slices missing at the next start only, for which a delimiter
-        // will do; and it holds back pictures above baseline in case some arrive out of order.
-        let first = self.raw.decode(Some(data))?;
-        let rest = self.raw.decode(None)?;
-        let (mut picture, mut state) = (rest.picture.or(first.picture), first.state | rest.state);
-        for step in [|raw: &mut RawDecoder| raw.decode(Some(&DELIMITER)), RawDecoder::flush] {
-            if picture.is_none() {
-                let more = step(&mut self.raw)?;
-                (picture, state) = (more.picture, state | more.state);
+        // ended. It then holds back pictures above baseline in case some arrive out of order, unless told to
+        // let go. And it conceals a picture with slices missing at the next start only, for which a
+        // delimiter will do.
+        let (mut picture, mut state) = (None, 0);
+        for octets in [data, &DELIMITER] {
+            let steps = [self.raw.decode(Some(octets))?, self.raw.decode(None)?, self.raw.flush()?];
+            for step in steps {
+                (picture, state) = (step.picture.or(picture), state | step.state);
+            }
+            if picture.is_some() {
+                break;
             }
         }
         Ok((picture, state))

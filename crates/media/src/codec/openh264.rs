@@ -31,7 +31,7 @@ pub(super) struct CodedPicture {
     pub(super) idr: bool,
 }
 
-/// Calls an entry of an object's function table; its address, or an error where the table lacks it.
+/// An entry of an object's function table, or an early return with an error where the table lacks it.
 macro_rules! entry {
     ($object:expr, $name:ident) => {
         // SAFETY: `object` came from the library's constructor, was not yet destroyed, and begins with a
