@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use visavis_media::codec::{self, AudioEncoder, CodecError, VideoEncoder};
 use visavis_media::picture::Picture;
+use visavis_media::scale::{self, Scaler};
+use visavis_media::sound::Pcm;
 use visavis_media::source::{AudioSource, VideoSource};
 use visavis_proto::Time;
 use visavis_proto::frame::{AudioFormat, EncodedFrame, VideoFormat};
@@ -36,6 +38,7 @@ pub(crate) struct VideoSender {
     source: Box<dyn VideoSource>,
     encoder: Box<dyn VideoEncoder>,
     format: VideoFormat,
+    scaler: Scaler,
     target: EncoderTarget,
     fps: f32,
     last: Option<Time>,
@@ -51,7 +54,7 @@ impl VideoSender {
     ) -> Result<Self, CodecError> {
         let fps = frame_rate(source.fps(), &format, &target, source.size());
         let encoder = codec::open_video_encoder(&format, target.bitrate, fps)?;
-        Ok(VideoSender { source, encoder, format, target, fps, last: None, outlet })
+        Ok(VideoSender { source, encoder, format, scaler: Scaler::new(), target, fps, last: None, outlet })
     }
 
     pub(super) fn handle(&mut self, work: Work) {
@@ -91,43 +94,34 @@ impl VideoSender {
         picture.captured.since(last) + Duration::from_secs_f32(0.5 / source) >= interval
     }
 
+    /// Scales a picture to the size that peer and target take.
     fn fit(&mut self, picture: Picture) -> Result<Picture, CodecError> {
-        let (width, height) = target_size(picture.size(), &self.format, &self.target);
-        if (width, height) == picture.size() {
+        let failed = |what| CodecError::Input { codec: self.format.codec, what };
+        let size = target_size(picture.size(), &self.format, &self.target);
+        let size = size.ok_or_else(|| failed("a peer that takes no picture of any size".into()))?;
+        if size == picture.size() {
             return Ok(picture);
         }
-        Ok(picture)
+        let scaled = self.scaler.scale(&picture, size);
+        scaled.map_err(|error| failed(format!("a picture that cannot be scaled to {size:?}: {error}")))
     }
 }
 
-/// The largest size of the same shape, in whole macroblocks, that the peer takes.
-fn target_size((width, height): (u32, u32), format: &VideoFormat, target: &EncoderTarget) -> (u32, u32) {
-    let mut scale = 1.0f64;
-    for (w, h) in [format.max_size, target.size].into_iter().flatten() {
-        scale = scale.min(f64::from(w) / f64::from(width)).min(f64::from(h) / f64::from(height));
-    }
-    loop {
-        let fit = |n: u32| ((f64::from(n) * scale / 2.0).round() as u32 * 2).max(16);
-        let (w, h) = if scale == 1.0 { (width, height) } else { (fit(width), fit(height)) };
-        if macroblocks(w, h) <= format.max_fs.max(1) || (w, h) == (16, 16) {
-            return (w, h);
-        }
-        // The square root of the excess, and a little more for the rounding to whole macroblocks.
-        let excess = f64::from(format.max_fs.max(1)) / f64::from(macroblocks(w, h));
-        scale *= excess.sqrt().min(0.995);
-    }
-}
-
-fn macroblocks(width: u32, height: u32) -> u32 {
-    width.div_ceil(16) * height.div_ceil(16)
+/// The size to send: the peer's limits, and those of the target.
+fn target_size(source: (u32, u32), format: &VideoFormat, target: &EncoderTarget) -> Option<(u32, u32)> {
+    let smaller = |a: (u16, u16), b: (u16, u16)| (a.0.min(b.0), a.1.min(b.1));
+    let max_size = match (format.max_size, target.size) {
+        (Some(a), Some(b)) => Some(smaller(a, b)),
+        (a, b) => a.or(b),
+    };
+    scale::fit(source, &VideoFormat { max_size, ..format.clone() })
 }
 
 /// The most pictures a second that source, peer and target allow.
 fn frame_rate(source: f64, format: &VideoFormat, target: &EncoderTarget, size: (u32, u32)) -> f32 {
-    let (width, height) = target_size(size, format, target);
-    let by_level = f64::from(format.max_mbps) / f64::from(macroblocks(width, height).max(1));
-    let named = [format.max_fps, target.fps].into_iter().flatten().map(f64::from);
-    named.fold(source.min(by_level), f64::min).max(1.0) as f32
+    let size = target_size(size, format, target).unwrap_or(size);
+    let wanted = target.fps.map_or(f32::MAX, f32::from);
+    scale::max_frame_rate(size, format).min(wanted).min(source as f32).max(1.0)
 }
 
 /// Encodes sound.
@@ -180,7 +174,7 @@ impl AudioSender {
             self.ended = true;
             return;
         };
-        match self.encoder.encode(&sound) {
+        match remix(sound, &self.format).and_then(|s| self.encoder.encode(&s)) {
             Ok(Some(frame)) => self.outlet.send(frame),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a frame of sound was not sent"),
@@ -191,6 +185,25 @@ impl AudioSender {
         let rate = u64::from(self.format.sample_rate.max(1));
         Duration::from_nanos(u64::from(self.format.samples_per_frame.max(1)) * 1_000_000_000 / rate)
     }
+}
+
+/// The same sound with the channels of this format.
+fn remix(sound: Pcm, format: &AudioFormat) -> Result<Pcm, CodecError> {
+    let channels = format.channels;
+    if sound.channels() == channels {
+        return Ok(sound);
+    }
+    let samples: Vec<i16> = match channels {
+        1 => sound
+            .channel(0)
+            .zip(sound.channel(1))
+            .map(|(l, r)| ((i32::from(l) + i32::from(r)) / 2) as i16)
+            .collect(),
+        _ => sound.channel(0).flat_map(|s| [s, s]).collect(),
+    };
+    let captured = sound.captured;
+    let remixed = Pcm::new(samples, sound.sample_rate(), channels).map(|s| s.at(captured));
+    remixed.map_err(|error| CodecError::Input { codec: format.codec, what: error.to_string() })
 }
 
 #[cfg(test)]
@@ -214,13 +227,11 @@ mod tests {
     const TARGET: EncoderTarget = EncoderTarget { bitrate: 500_000, size: None, fps: None, keyframe: false };
 
     #[test]
-    fn pictures_are_scaled_to_what_the_peer_takes_and_keep_their_shape() {
-        assert_eq!(target_size((640, 480), &format(3600, 108_000, None), &TARGET), (640, 480));
-        let (w, h) = target_size((1280, 720), &format(1620, 40_500, None), &TARGET);
-        assert!(macroblocks(w, h) <= 1620 && w * 9 / 16 >= h - 2 && w * 9 / 16 <= h + 2, "{w}x{h}");
-        assert_eq!(target_size((640, 480), &format(3600, 108_000, Some((320, 240))), &TARGET), (320, 240));
-        let (w, h) = target_size((640, 480), &format(99, 1485, None), &TARGET);
-        assert!(macroblocks(w, h) <= 99 && w >= 160, "{w}x{h}");
+    fn pictures_keep_to_the_smaller_of_what_peer_and_target_want() {
+        let format = format(3600, 108_000, Some((320, 240)));
+        assert_eq!(target_size((640, 480), &format, &TARGET), Some((320, 240)));
+        let target = EncoderTarget { size: Some((160, 120)), ..TARGET };
+        assert_eq!(target_size((640, 480), &format, &target), Some((160, 120)));
     }
 
     #[test]
