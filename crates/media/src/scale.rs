@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn detail_too_fine_for_the_smaller_size_turns_to_its_mean() {
-        let stripes = drawn(640, 480, |x, _| if (x * 640.0) as u32 % 2 == 0 { 50.0 } else { 150.0 });
+        let stripes =
+            drawn(640, 480, |x, _| if ((x * 640.0) as u32).is_multiple_of(2) { 50.0 } else { 150.0 });
         let scaled = Scaler::new().scale(&stripes, (160, 120)).unwrap();
         assert!(
             scaled.plane(Component::Y).rows().all(|row| row[2..158].iter().all(|s| s.abs_diff(100) <= 1))
