@@ -1,5 +1,7 @@
 //! A recorded call is an MP4 file that ffmpeg has nothing to say about, of the right length and in sync.
 
+#![cfg(feature = "aac")]
+
 mod support;
 
 use bytes::Bytes;
@@ -236,6 +238,29 @@ fn uneven_picture_times_and_a_hole_in_the_sound_are_kept() {
     let times: Vec<f64> = times.lines().map(seconds).collect();
     let hole = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
     assert!((hole - 93.0 * 480.0 / 44_100.0).abs() < 0.001, "{hole}");
+}
+
+#[test]
+fn a_change_of_the_sounds_rate_is_converted_and_stays_in_sync() {
+    let scratch = Scratch::new("mp4-rate");
+    let path = scratch.file("call.mp4");
+    let mut recorder = recorder(&path);
+    let mut tone = ToneSource::new(Tone::default());
+    for (rate, from, until) in [(24_000, 0, 2_000), (8_000, 2_000, 4_000), (48_000, 4_000, 6_000)] {
+        for ms in (from..until).step_by(20) {
+            let sound = tone.pull(at(ms), rate, rate as usize / 50).unwrap();
+            recorder.sound(&sound).unwrap();
+        }
+    }
+    Call::new((320, 240), Duration::ZERO).record_pictures(&mut recorder, 0, 6_000);
+    recorder.finish().unwrap();
+    let judgement = judge(&scratch, &path, "0:a:0");
+    assert_eq!(probe(&path, "a", "stream=sample_rate"), "24000");
+    assert!((judgement.audio.tone_hz.unwrap() - 997.0).abs() < 0.1, "{:?}", judgement.audio);
+    assert!(judgement.audio.markers >= 5 && judgement.audio.dropouts_ms <= 20.0, "{:?}", judgement.audio);
+    let offset = judgement.sync.unwrap().offset_ms;
+    // A converter starts up to 4 ms late; below 30 ms the sample count decides.
+    assert!(offset.min > -5.0 && offset.max < 2.0, "{offset:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Where decoded pictures and sound, and the coded frames of a recording, go.
 
+mod convert;
 pub mod mp4;
 pub mod null;
 pub mod png;

@@ -1,10 +1,12 @@
 //! Decoded sound as a WAV file of 16-bit samples.
 
 use super::AudioSink;
+use super::convert::Convert;
 use crate::sound::Pcm;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use std::io::{self, Seek, Write};
 use std::time::Duration;
+use visavis_proto::time::Time;
 
 /// Holes up to this long are filled with silence, so that the file runs along with the clock; a longer one (a
 /// call on hold) is left out.
@@ -14,7 +16,7 @@ const SLACK: Duration = Duration::from_millis(5);
 
 /// Writes sound as it is played.
 ///
-/// The first stretch sets sample rate and channels. The header is right after [`AudioSink::finish`], and after
+/// The first stretch sets sample rate and channels; what comes with others later is converted. The header is right after [`AudioSink::finish`], and after
 /// a drop without it.
 pub struct WavSink<W: Write + Seek> {
     state: State<W>,
@@ -30,8 +32,9 @@ struct Track<W: Write + Seek> {
     writer: WavWriter<W>,
     sample_rate: u32,
     channels: u8,
+    convert: Convert,
     /// When the next sample would be heard without a hole, nanoseconds of the sound's clock.
-    next: Option<visavis_proto::time::Time>,
+    next: Option<Time>,
 }
 
 impl<W: Write + Seek> WavSink<W> {
@@ -64,19 +67,24 @@ impl<W: Write + Seek + Send> AudioSink for WavSink<W> {
 impl<W: Write + Seek> Track<W> {
     fn new(out: W, sound: &Pcm) -> io::Result<Self> {
         let (sample_rate, channels) = (sound.sample_rate(), sound.channels());
+        let convert = Convert::like(sound);
         let spec = WavSpec {
             channels: channels.into(),
             sample_rate,
             bits_per_sample: 16,
             sample_format: SampleFormat::Int,
         };
-        Ok(Track { writer: WavWriter::new(out, spec).map_err(error)?, sample_rate, channels, next: None })
+        Ok(Track {
+            writer: WavWriter::new(out, spec).map_err(error)?,
+            sample_rate,
+            channels,
+            convert,
+            next: None,
+        })
     }
 
     fn write(&mut self, sound: &Pcm) -> io::Result<()> {
-        if (sound.sample_rate(), sound.channels()) != (self.sample_rate, self.channels) {
-            return Err(io::Error::other("a WAV file has one sample rate"));
-        }
+        let sound = self.convert.convert(sound).map_err(io::Error::other)?;
         let hole = self.next.map_or(Duration::ZERO, |next| sound.captured - next);
         if hole > SLACK && hole <= LONGEST_HOLE {
             let frames = hole.as_nanos() * u128::from(self.sample_rate) / 1_000_000_000;
@@ -104,7 +112,6 @@ mod tests {
     use super::*;
     use hound::WavReader;
     use std::io::Cursor;
-    use visavis_proto::time::Time;
 
     fn sound(ms: u64, value: i16, frames: usize) -> Pcm {
         Pcm::new(vec![value; 2 * frames], 8_000, 2).unwrap().at(Time::from_millis(ms))
@@ -134,6 +141,15 @@ mod tests {
     fn holes_become_silence_unless_the_call_was_on_hold() {
         let samples = file(&[sound(0, 1, 80), sound(30, 2, 80), sound(120_000, 3, 80)]);
         assert_eq!(samples, [vec![1; 160], vec![0; 320], vec![2; 160], vec![3; 160]].concat());
+    }
+
+    #[test]
+    fn sound_of_another_rate_is_converted() {
+        let wide = |ms: u64| Pcm::new(vec![2; 320], 16_000, 1).unwrap().at(Time::from_millis(ms));
+        let sounds = [vec![sound(0, 2, 160)], (1..50).map(|i| wide(i * 20)).collect()].concat();
+        let samples = file(&sounds);
+        assert!((2 * 7_840..=2 * 8_000).contains(&samples.len()), "a second, but for what is held back");
+        assert!(samples.iter().filter(|&&sample| sample == 2).count() > samples.len() * 9 / 10);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::VideoSink;
 use crate::picture::{Component, Picture};
+use crate::scale::Scaler;
 use crate::source::FrameRate;
 use std::io::{self, Write};
 use y4m::{Colorspace, Frame, Ratio};
@@ -12,6 +13,7 @@ use y4m::{Colorspace, Frame, Ratio};
 /// The first picture sets the size; later ones of another size are scaled to it.
 pub struct Y4mSink<W: Write> {
     rate: FrameRate,
+    scaler: Scaler,
     state: State<W>,
 }
 
@@ -24,7 +26,7 @@ impl<W: Write> Y4mSink<W> {
     /// A sink that writes to `out` and names `rate` in the header. Nothing is written before the first
     /// picture; give a buffered writer.
     pub fn new(out: W, rate: FrameRate) -> Self {
-        Y4mSink { rate, state: State::Waiting(Some(out)) }
+        Y4mSink { rate, scaler: Scaler::new(), state: State::Waiting(Some(out)) }
     }
 }
 
@@ -40,12 +42,10 @@ impl<W: Write + Send> VideoSink for Y4mSink<W> {
                 .map_err(error)?;
             self.state = State::Writing(encoder, picture.size());
         }
-        let State::Writing(encoder, (width, height)) = &mut self.state else {
+        let State::Writing(encoder, size) = &mut self.state else {
             return Ok(());
         };
-        if picture.size() != (*width, *height) {
-            return Err(io::Error::other("a Y4M file has one size"));
-        }
+        let picture = self.scaler.scale(picture, *size).map_err(io::Error::other)?;
         let planes = Component::ALL.map(|component| picture.plane(component).data);
         encoder.write_frame(&Frame::new(planes, None)).map_err(error)
     }
@@ -55,5 +55,22 @@ fn error(error: y4m::Error) -> io::Error {
     match error {
         y4m::Error::IoError(error) => error,
         other => io::Error::other(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_picture_gets_the_size_of_the_first() {
+        let mut file = Vec::new();
+        let mut sink = Y4mSink::new(&mut file, FrameRate::new(30_000, 1_001).unwrap());
+        for size in [(6, 4), (64, 48), (2, 2)] {
+            sink.show(&Picture::new(size.0, size.1).unwrap()).unwrap();
+        }
+        drop(sink);
+        let picture = [&b"FRAME\n"[..], &[16; 24], &[128; 12]].concat();
+        assert_eq!(file, [&b"YUV4MPEG2 W6 H4 F30000:1001 C420mpeg2\n"[..], &picture.repeat(3)].concat());
     }
 }

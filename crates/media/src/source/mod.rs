@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod pattern;
+pub mod scaled;
 pub mod tone;
 
 use crate::picture::Picture;

@@ -143,8 +143,8 @@ impl<W: Write + Seek> Mp4Recorder<W> {
         Ok(())
     }
 
-    /// Records decoded sound as AAC-LC. The first stretch sets sample rate and channels. Holes up to five
-    /// seconds become silence.
+    /// Records decoded sound as AAC-LC. The first stretch sets sample rate and channels; what comes with
+    /// others later is converted. Holes up to five seconds become silence.
     ///
     /// # Errors
     /// [`RecordError::Sound`] where the encoder cannot do it, and always in a build without feature `aac`;

@@ -6,6 +6,7 @@ use super::track::Track;
 use super::{RecordError, sound_entry};
 use crate::codec::aac::{AacEncoder, AacError};
 use crate::codec::aac_config::{AacConfig, AacObject};
+use crate::sink::convert::Convert;
 use crate::sound::Pcm;
 use std::io::{Seek, Write};
 use std::num::NonZeroU32;
@@ -28,6 +29,7 @@ pub(super) struct SoundTrack {
     encoder: AacEncoder,
     sample_rate: u32,
     channels: u8,
+    convert: Convert,
     /// When the first sample is played, nanoseconds.
     starts: u64,
     /// Samples per channel given to the track, its long holes included.
@@ -55,6 +57,7 @@ impl SoundTrack {
             encoder,
             sample_rate,
             channels,
+            convert: Convert::like(sound),
             starts,
             reach: 0,
             next: 0,
@@ -68,12 +71,7 @@ impl SoundTrack {
         file: &mut Mp4File<W>,
         sound: &Pcm,
     ) -> Result<(), RecordError> {
-        if (sound.sample_rate(), sound.channels()) != (self.sample_rate, self.channels) {
-            return Err(RecordError::Sound(format!(
-                "the track has {} Hz, {} channel(s); this sound does not",
-                self.sample_rate, self.channels
-            )));
-        }
+        let sound = self.convert.convert(sound).map_err(|error| RecordError::Sound(error.to_string()))?;
         let rate = u64::from(self.sample_rate);
         let nanos = u128::from(sound.captured.nanos().saturating_sub(self.starts));
         let belongs = (nanos * u128::from(rate) / 1_000_000_000) as u64;

@@ -1,6 +1,7 @@
 //! Pictures and sound from files, once or over and over.
 
 pub mod png;
+pub mod wav;
 pub mod y4m;
 
 /// What to do at the end of a file.
