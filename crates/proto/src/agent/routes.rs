@@ -139,25 +139,26 @@ impl Routes {
         packet: &RtpPacket<'_>,
         calls: &BTreeMap<CallHandle, Call>,
     ) -> Option<Place> {
-        let fits = |&(handle, index): &Place| -> Option<(bool, bool, Place)> {
+        // Whether a section may take the packet, and if so, whether it has no stream yet.
+        let fits = |&(handle, index): &Place| -> Option<(bool, Place)> {
             let section = calls.get(&handle)?.media().sections.get(index)?.as_ref()?;
             let local = section.ports.rtp.0 == datagram.socket || section.ports.rtcp.0 == datagram.socket;
-            if !local || !section.session.accepts(packet.payload_type) {
+            // Where the peer announced its SSRCs, another one belongs to another section, or to one that is gone.
+            let stranger = !section.agreed.remote_sources.is_empty();
+            if !local || stranger || !section.session.accepts(packet.payload_type) {
                 return None;
             }
-            // Another SSRC than the one announced is a stranger, unless none was announced.
-            let unannounced = section.agreed.remote_sources.is_empty();
             let silent = !self
                 .entries
                 .get(&handle)
                 .is_some_and(|e| e.heard.iter().any(|key| self.heard.get(key) == Some(&(handle, index))));
-            Some((silent, unannounced, (handle, index)))
+            Some((silent, (handle, index)))
         };
         let best = |places: &mut dyn Iterator<Item = Place>| {
-            places.filter_map(|p| fits(&p)).max_by_key(|(silent, unannounced, _)| (*silent, *unannounced))
+            places.filter_map(|p| fits(&p)).max_by_key(|(silent, _)| *silent)
         };
         let by_address = self.by_address.get(&datagram.remote);
-        if let Some((_, _, place)) = by_address.and_then(|p| best(&mut p.iter().copied())) {
+        if let Some((_, place)) = by_address.and_then(|p| best(&mut p.iter().copied())) {
             return Some(place);
         }
         let hosts = self.by_host.get(&datagram.remote.ip())?;
@@ -165,7 +166,7 @@ impl Routes {
             let sections = calls.get(handle).map_or(0, |c| c.media().sections.len());
             (0..sections).map(move |index| (*handle, index))
         });
-        best(&mut places).map(|(_, _, place)| place)
+        best(&mut places).map(|(_, place)| place)
     }
 
     /// The calls that an RTCP packet may concern, likeliest first.

@@ -403,6 +403,27 @@ fn a_call_without_media_ends_after_the_silence_that_was_set() {
 }
 
 #[test]
+fn packets_of_a_section_that_is_gone_are_not_taken_for_those_of_another() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call_with(false, MediaChoice { audio: false, video: true });
+    wire.run(Duration::from_millis(100));
+    let theirs = wire.incoming();
+    wire.command(0, Command::Reinvite { call, media: MediaChoice { audio: true, video: false } });
+    for n in 0..5 {
+        wire.send(1, theirs, 0, idr(3000 + n), 0);
+        wire.run(Duration::from_millis(7));
+    }
+    wire.run(Duration::from_secs(1));
+    let others = wire.events[0]
+        .iter()
+        .filter(|e| matches!(e, Event::Frame { frame, .. } if frame.codec != Codec::H264));
+    assert_eq!(others.count(), 0);
+    wire.command(0, Command::Hangup { call });
+    wire.run(Duration::from_secs(70));
+    wire.assert_idle();
+}
+
+#[test]
 fn closing_ends_every_call_and_takes_no_more() {
     let mut wire = Wire::new([Config::default(), Config::default()]);
     for _ in 0..5 {
