@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::time::Duration;
-use support::{Scratch, ffmpeg, probe};
+use support::{Scratch, ffmpeg, probe, received, video_format};
 use visavis_media::codec::{
     AudioDecoder, AudioEncoder, VideoEncoder, open_audio_decoder, open_audio_encoder, open_video_encoder,
 };
@@ -20,26 +20,13 @@ use visavis_media::source::file::y4m::Y4mSource;
 use visavis_media::source::pattern::PatternSource;
 use visavis_media::source::tone::{Tone, ToneSource};
 use visavis_media::source::{AudioSource, FrameRate, VideoSource};
-use visavis_proto::frame::{AudioFormat, Codec, ReceivedFrame, VideoFormat};
+use visavis_proto::frame::{AudioFormat, Codec};
 use visavis_proto::time::Time;
 
 const UNIX: i64 = 1_700_000_000_000_000_000;
 
 fn at(ms: u64) -> Time {
     Time::from_millis(ms).with_unix_offset(UNIX)
-}
-
-fn video_format() -> VideoFormat {
-    VideoFormat {
-        codec: Codec::H264,
-        profile_level_id: [0x42, 0xe0, 0x1f],
-        max_fs: 3_600,
-        max_mbps: 108_000,
-        max_size: None,
-        max_fps: None,
-        max_bitrate: None,
-        max_nal: None,
-    }
 }
 
 /// AAC-ELD, 44.1 kHz, 480 samples a frame.
@@ -110,20 +97,6 @@ impl Call {
             recorder.sound(&sound).unwrap();
             self.frames += 1;
         }
-    }
-}
-
-fn received(codec: Codec, data: Bytes, clock: u128, captured: Time, play_at: Time) -> ReceivedFrame {
-    ReceivedFrame {
-        codec,
-        payload_type: 96,
-        data,
-        timestamp: ((u128::from(captured.nanos()) * clock + 500_000_000) / 1_000_000_000) as u64 + 77,
-        received: play_at,
-        play_at,
-        keyframe: false,
-        lost_packets: 0,
-        complete: true,
     }
 }
 

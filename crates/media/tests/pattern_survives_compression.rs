@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Scratch, ffmpeg};
+use support::{Scratch, ffmpeg, received, video_format};
 use visavis_media::codec::{open_video_decoder, open_video_encoder};
 use visavis_media::judge::{Judge, JudgeConfig, Judgement};
 use visavis_media::sink::VideoSink;
@@ -11,7 +11,7 @@ use visavis_media::source::file::Playback;
 use visavis_media::source::file::y4m::Y4mSource;
 use visavis_media::source::pattern::PatternSource;
 use visavis_media::source::{FrameRate, VideoSource};
-use visavis_proto::frame::{Codec, ReceivedFrame, VideoFormat};
+use visavis_proto::frame::Codec;
 use visavis_proto::time::Time;
 
 const START: Time = Time::from_nanos(0).with_unix_offset(1_700_000_000_000_000_000);
@@ -106,17 +106,7 @@ fn pictures_between_black_bars_are_readable() {
 
 #[test]
 fn openh264_at_64_kbit_s_leaves_every_vga_picture_that_it_codes_readable() {
-    let format = VideoFormat {
-        codec: Codec::H264,
-        profile_level_id: [0x42, 0xe0, 0x1f],
-        max_fs: 3_600,
-        max_mbps: 108_000,
-        max_size: None,
-        max_fps: None,
-        max_bitrate: None,
-        max_nal: None,
-    };
-    let mut encoder = open_video_encoder(&format, 64_000, 30.0).unwrap();
+    let mut encoder = open_video_encoder(&video_format(), 64_000, 30.0).unwrap();
     let mut decoder = open_video_decoder(Codec::H264).unwrap();
     let mut source = PatternSource::new(640, 480, rate(30)).unwrap();
     let mut judge = Judge::new(JudgeConfig { clocks_agree: true, ..JudgeConfig::default() });
@@ -126,17 +116,7 @@ fn openh264_at_64_kbit_s_leaves_every_vga_picture_that_it_codes_readable() {
         if let Some(frame) = encoder.encode(&picture).unwrap() {
             octets += frame.data.len();
             coded += 1;
-            let received = ReceivedFrame {
-                codec: Codec::H264,
-                payload_type: 96,
-                data: frame.data,
-                timestamp: coded * 3_000,
-                received: now,
-                play_at: now,
-                keyframe: frame.keyframe,
-                lost_packets: 0,
-                complete: true,
-            };
+            let received = received(Codec::H264, frame.data, 90_000, frame.captured, now);
             if let Some(decoded) = decoder.decode(&received).unwrap() {
                 judge.picture(&decoded.picture, now);
             }

@@ -1,7 +1,10 @@
-//! What the media tests share: ffmpeg, and pictures to and from files.
+//! What the tests that run ffmpeg share.
 
+use bytes::Bytes;
 use std::path::PathBuf;
 use std::process::Command;
+use visavis_proto::frame::{Codec, ReceivedFrame, VideoFormat};
+use visavis_proto::time::Time;
 
 /// A directory of its own for one test, removed with it.
 pub(crate) struct Scratch(PathBuf);
@@ -44,11 +47,46 @@ pub(crate) fn ffmpeg(arguments: &[&str]) {
 }
 
 /// The figure that `ffprobe` gives for `entry` of the selected `stream`.
-#[allow(dead_code)]
+#[allow(dead_code)] // not every file of tests asks for figures
 pub(crate) fn probe(file: &str, stream: &str, entry: &str) -> String {
     let arguments =
         ["-v", "error", "-select_streams", stream, "-show_entries", entry, "-of", "default=nw=1:nk=1"];
     let (out, err) = run("ffprobe", &[&arguments[..], &[file]].concat());
     assert_eq!(err, "", "ffprobe {entry}");
     out.trim().to_owned()
+}
+
+/// What a receiver of VGA at 30 pictures a second takes.
+pub(crate) fn video_format() -> VideoFormat {
+    VideoFormat {
+        codec: Codec::H264,
+        profile_level_id: [0x42, 0xe0, 0x1f],
+        max_fs: 3_600,
+        max_mbps: 108_000,
+        max_size: None,
+        max_fps: None,
+        max_bitrate: None,
+        max_nal: None,
+    }
+}
+
+/// A whole frame as a jitter buffer hands it over, stamped by an RTP clock of `clock` Hz.
+pub(crate) fn received(
+    codec: Codec,
+    data: Bytes,
+    clock: u128,
+    captured: Time,
+    play_at: Time,
+) -> ReceivedFrame {
+    ReceivedFrame {
+        codec,
+        payload_type: 96,
+        data,
+        timestamp: ((u128::from(captured.nanos()) * clock + 500_000_000) / 1_000_000_000) as u64 + 77,
+        received: play_at,
+        play_at,
+        keyframe: false,
+        lost_packets: 0,
+        complete: true,
+    }
 }

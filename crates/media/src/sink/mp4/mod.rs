@@ -281,3 +281,57 @@ fn sound_entry(config: &[u8], sample_rate: u32, channels: u8) -> SampleEntry {
         unknown_boxes: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use shiguredo_mp4::Decode;
+    use shiguredo_mp4::boxes::MoovBox;
+    use std::io::Cursor;
+    use visavis_proto::time::Time;
+
+    fn nal() -> impl Strategy<Value = Vec<u8>> {
+        let header = prop::sample::select(vec![0x67_u8, 0x68, 0x65, 0x41, 0x06, 0x09, 0x00]);
+        (header, prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(header, rest)| [vec![header], rest].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_received_the_file_has_a_movie_that_can_be_read(
+            frames in prop::collection::vec((prop::collection::vec(nal(), 0..5), any::<u32>(), any::<u32>()), 0..40),
+            real_sets: bool,
+        ) {
+            let mut file = Cursor::new(Vec::new());
+            let mut recorder = Mp4Recorder::new(&mut file).unwrap();
+            if real_sets {
+                recorder.parameter_set(&[0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xf6, 0x84, 0x00]);
+                recorder.parameter_set(&[0x68, 0xce, 0x38, 0x80]);
+            }
+            for (nals, timestamp, at) in frames {
+                let data: Vec<u8> = nals.iter().flat_map(|nal| [&[0, 0, 0, 1], &nal[..]].concat()).collect();
+                let play_at = Time::from_nanos(u64::from(at) * 1_000_000);
+                recorder.picture(&ReceivedFrame {
+                    codec: Codec::H264,
+                    payload_type: 96,
+                    data: data.into(),
+                    timestamp: timestamp.into(),
+                    received: play_at,
+                    play_at,
+                    keyframe: false,
+                    lost_packets: 0,
+                    complete: true,
+                }).unwrap();
+            }
+            recorder.finish().unwrap();
+            let pictures = recorder.counters().pictures;
+            drop(recorder);
+            let file = file.into_inner();
+            let at = file.windows(4).rposition(|window| window == b"moov").expect("a moov box") - 4;
+            let (moov, length) = MoovBox::decode(&file[at..]).unwrap();
+            prop_assert_eq!(at + length, file.len());
+            prop_assert_eq!(moov.trak_boxes.len(), usize::from(pictures > 0));
+        }
+    }
+}
