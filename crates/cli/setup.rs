@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use visavis::capture::{Description, Summary, TapMode, tap};
 use visavis::media_codecs::judge::JudgeConfig;
 use visavis::media_codecs::source::FrameRate;
-use visavis::media_codecs::source::file::{Playback, png::StillSource, y4m::Y4mSource};
+use visavis::media_codecs::source::file::{Playback, png::StillSource, wav::WavSource, y4m::Y4mSource};
 use visavis::media_codecs::source::{AudioSource, VideoSource};
 use visavis::proto::agent::{Config, PortPlan};
 use visavis::proto::io::{CallHandle, MediaChoice};
@@ -173,5 +173,6 @@ fn open_video(path: &Path) -> Result<Box<dyn VideoSource>, String> {
 }
 
 fn open_audio(path: &Path) -> Result<Box<dyn AudioSource>, String> {
-    Err(format!("cannot play {}", path.display()))
+    let opened = WavSource::open(path, Playback::Loop);
+    opened.map(|s| Box::new(s) as _).map_err(|e| format!("cannot play {}: {e}", path.display()))
 }

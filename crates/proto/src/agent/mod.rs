@@ -4,6 +4,7 @@ mod config;
 pub(crate) mod core;
 mod counters;
 mod routes;
+mod rtcp_port;
 mod uas;
 
 pub(crate) use uas::describe;
@@ -13,6 +14,7 @@ pub use counters::{Counters, Dropped, Received};
 
 use self::core::Core;
 use self::routes::Routes;
+use self::rtcp_port::RtcpPort;
 use crate::call::Call;
 use crate::demux::{self, Kind};
 use crate::io::{CallHandle, Command, Datagram, EndReason, Event, Input, Output, RequestId, SectionStats};
@@ -34,6 +36,7 @@ pub struct Agent {
     clients: HashMap<ClientKey, Asker>,
     servers: HashMap<ServerKey, CallHandle>,
     sockets_asked: HashMap<RequestId, CallHandle>,
+    rtcp_port: RtcpPort,
     deadlines: BTreeSet<(Time, CallHandle)>,
     next_call: u64,
     closing: bool,
@@ -58,6 +61,7 @@ impl Agent {
             clients: HashMap::new(),
             servers: HashMap::new(),
             sockets_asked: HashMap::new(),
+            rtcp_port: RtcpPort::default(),
             deadlines: BTreeSet::new(),
             next_call: 0,
             closing: false,
@@ -112,6 +116,9 @@ impl Agent {
                 Ok(opened) => drop(self.core.main.get_or_insert(opened)),
                 Err(error) => tracing::warn!(error = error.0, "no socket"),
             },
+            Input::SocketOpened { request: Some(request), result } if self.rtcp_port.is_asked(request) => {
+                self.rtcp_port.opened(result);
+            }
             Input::SocketOpened { request: Some(request), result } => {
                 let owner = self.sockets_asked.remove(&request);
                 if let Some((handle, call)) = owner.and_then(|h| Some((h, self.calls.get_mut(&h)?))) {
@@ -382,6 +389,7 @@ impl Agent {
         if news.media_changed {
             self.routes.forget(handle);
             self.routes.learn(call);
+            self.rtcp_port.watch(&mut self.core, call);
         }
         if let Some(at) = call.scheduled.take() {
             self.deadlines.remove(&(at, handle));
@@ -391,6 +399,9 @@ impl Agent {
             self.routes.forget(handle);
             for id in call.iter().flat_map(Call::dialog_ids) {
                 self.dialogs.remove(id);
+            }
+            if self.calls.is_empty() {
+                self.rtcp_port.close(&mut self.core);
             }
         } else if let Some(at) = call.next_deadline(&self.core) {
             call.scheduled = Some(at);

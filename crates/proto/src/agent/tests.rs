@@ -441,3 +441,63 @@ fn closing_ends_every_call_and_takes_no_more() {
     assert!(refused);
     wire.assert_idle();
 }
+
+/// An INVITE of a peer that names no port for RTCP, written by hand.
+fn plain_invite() -> Vec<u8> {
+    let body = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+                m=audio 40000 RTP/AVP 0\r\na=ssrc:7 cname:x\r\n";
+    format!(
+        "INVITE sip:192.0.2.1:16402 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKplain\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:p@192.0.2.9>;tag=p\r\nTo: <sip:192.0.2.1>\r\nCall-ID: plain\r\n\
+         CSeq: 1 INVITE\r\nContact: <sip:p@192.0.2.9>\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[test]
+fn rtcp_of_a_peer_that_knows_no_rtcp_attribute_is_heard_on_the_next_port() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let (agent, local) = (&mut wire.agents[0].0, wire.agents[0].1);
+    let now = wire.now;
+    let from = |port: u16| SocketAddr::new("192.0.2.9".parse().unwrap(), port);
+    let (invite, socket) = (plain_invite(), SocketId(0));
+    agent.handle(
+        now,
+        Input::Datagram(Datagram { socket, local, remote: from(5060), data: &invite, received: now }),
+    );
+    let mut asked = None;
+    loop {
+        match agent.poll(now) {
+            Output::OpenSocket { request, ports, .. } => asked = Some((request, ports)),
+            Output::Timeout(_) => break,
+            _ => {}
+        }
+    }
+    let (request, ports) = asked.expect("the next port is asked for");
+    assert_eq!(ports, [16_403]);
+    let next = SocketAddr::new(local.ip(), 16_403);
+    agent.handle(now, Input::SocketOpened { request: Some(request), result: Ok((SocketId(1), next)) });
+    // A receiver report of SSRC 7 without a report block, and the SDES that a compound packet needs.
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 202, 0, 2, 0, 0, 0, 7, 1, 1, b'x', 0];
+    let rtcp =
+        Datagram { socket: SocketId(1), local: next, remote: from(40_001), data: &report, received: now };
+    agent.handle(now, Input::Datagram(rtcp));
+    let stats = agent.stats(CallHandle(1)).expect("the call is there");
+    assert_eq!(stats[0].rtcp_received, 1);
+    agent.handle(now, Input::Command(Command::Shutdown));
+    let mut closed = false;
+    for second in 1..100 {
+        let at = now + Duration::from_secs(second);
+        agent.handle(at, Input::Timeout);
+        loop {
+            match agent.poll(at) {
+                Output::CloseSocket(SocketId(1)) => closed = true,
+                Output::Timeout(_) => break,
+                _ => {}
+            }
+        }
+    }
+    assert!(closed, "the port is given back");
+}
