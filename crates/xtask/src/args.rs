@@ -5,7 +5,7 @@ pub const USAGE: &str = "\
 cargo xtask <task>
 
   setup                          install what the tests need (Debian packages, as root), or say what is missing
-  test                           set-up, format, clippy, docs, licences, all tests, interop: what CI runs
+  test                           set-up, format, clippy, docs, licences, all tests with interop: what CI runs
   interop [NAME]                 calls with real peers on this machine; only the tests whose name has NAME in it
   fuzz [TARGET] [--seconds N]    fuzz one parser, or each in turn, for N seconds (60)
   soak [--seconds N] [--seed S]  random calls over random lines on a virtual clock for N seconds (300)

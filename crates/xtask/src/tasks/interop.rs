@@ -2,23 +2,16 @@
 
 use crate::packages;
 use crate::run::cargo;
-use crate::steps::{Failure, Note, Steps};
+use crate::steps::Steps;
 
-/// What the suite is.
-pub const WHAT: &str = "calls with real peers on this machine";
-
-/// Installs the peers and runs the suite.
+/// Installs the peers and runs the suite, or the tests of it whose name has `filter` in it.
 pub fn run(filter: Option<&str>) -> Steps {
     let mut steps = Steps::new();
     steps.step("set-up", "peers and judges", packages::ensure);
-    steps.step("interop", WHAT, || suite(filter));
+    steps.step("interop", "calls with real peers on this machine", || {
+        let mut args = vec!["test", "-p", "visavis", "--test", "interop", "--"];
+        args.extend(filter);
+        cargo(&args).show()
+    });
     steps
-}
-
-/// The suite alone. One test at a time: peers are heavy, and some of them insist on a port.
-pub fn suite(filter: Option<&str>) -> Result<Note, Failure> {
-    let mut args = vec!["test", "-p", "visavis", "--test", "interop", "--"];
-    args.extend(filter);
-    args.push("--test-threads=1");
-    cargo(&args).show()
 }
