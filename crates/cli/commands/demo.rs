@@ -8,7 +8,7 @@ use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
 use std::path::Path;
-use visavis::media_codecs::judge::{Distribution, JudgeConfig};
+use visavis::media_codecs::judge::{Distribution, JudgeConfig, Judgement};
 use visavis::proto::io::PacketKind;
 use visavis::proto::sdp::AAC_FIRST_AUDIO;
 use visavis::{Arrival, CallOptions, CallRecord, Endpoint, Expectation, Options, Recording, Verdict};
@@ -120,24 +120,31 @@ fn report(output: &Output, caller: &CallRecord, callee: &CallRecord) {
         row(&format!("{kind} packets lost"), percent(b.loss), percent(a.loss));
         row(&format!("{kind} jitter"), millis(b.jitter_ms), millis(a.jitter_ms));
     }
-    let judged = |f: &dyn Fn(&visavis::media_codecs::judge::Judgement) -> Option<String>| {
-        let text =
-            |r: &CallRecord| r.media.judgement.as_ref().and_then(f).unwrap_or_else(|| "unknown".into());
-        (text(callee), text(caller))
-    };
     let median = |d: &Option<Distribution>, unit: &str| d.as_ref().map(|d| format!("{:.1} {unit}", d.median));
-    let rows: [(&str, &dyn Fn(&visavis::media_codecs::judge::Judgement) -> Option<String>); 7] = [
-        ("pictures read / missing", &|j| Some(format!("{} / {}", j.video.read, j.video.missing))),
-        ("picture quality, PSNR", &|j| median(&j.video.psnr_db, "dB")),
-        ("capture to decoded", &|j| median(&j.video.latency_ms, "ms")),
-        ("longest freeze", &|j| j.video.longest_freeze_ms.map(|ms| millis(Some(ms)))),
-        ("tone", &|j| j.audio.tone_hz.map(|hz| format!("{hz:.1} Hz"))),
-        ("tone level", &|j| j.audio.level_dbfs.map(|db| format!("{db:.1} dBFS"))),
-        ("sound behind picture", &|j| j.sync.map(|s| format!("{:+.0} ms", s.offset_ms.median))),
-    ];
-    for (name, f) in rows {
-        let (there, back) = judged(f);
-        row(name, there, back);
-    }
+    let measured = |name: &str, value: fn(&Judgement) -> Measured| {
+        let text = |record: &CallRecord| match record.media.judgement.as_ref().map(value) {
+            Some(Measured::Text(text)) => text.unwrap_or_else(|| "unknown".into()),
+            Some(Measured::Median(d, unit)) => median(&d, unit).unwrap_or_else(|| "unknown".into()),
+            None => "unknown".into(),
+        };
+        row(name, text(callee), text(caller));
+    };
+    measured("pictures read / missing", |j| {
+        Measured::Text(Some(format!("{} / {}", j.video.read, j.video.missing)))
+    });
+    measured("picture quality, PSNR", |j| Measured::Median(j.video.psnr_db, "dB"));
+    measured("capture to decoded", |j| Measured::Median(j.video.latency_ms, "ms"));
+    measured("longest freeze", |j| Measured::Text(j.video.longest_freeze_ms.map(|ms| millis(Some(ms)))));
+    measured("tone", |j| Measured::Text(j.audio.tone_hz.map(|hz| format!("{hz:.1} Hz"))));
+    measured("tone level", |j| Measured::Text(j.audio.level_dbfs.map(|db| format!("{db:.1} dBFS"))));
+    measured("sound behind picture", |j| {
+        Measured::Text(j.sync.map(|s| format!("{:+.0} ms", s.offset_ms.median)))
+    });
     output.say("");
+}
+
+/// One figure of the judge.
+enum Measured {
+    Text(Option<String>),
+    Median(Option<Distribution>, &'static str),
 }

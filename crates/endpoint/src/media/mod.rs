@@ -37,7 +37,7 @@ pub(crate) enum Work {
 
 /// One piece of work on a codec thread.
 pub(crate) enum MediaActor {
-    Video(VideoSender),
+    Video(Box<VideoSender>),
     Audio(AudioSender),
     Receiver(Box<Receiver>),
 }
@@ -217,7 +217,7 @@ fn open(
             let Some(source) = sources.video(outlet.call) else { return Ok(None) };
             let fallback = EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false };
             let target = *target.unwrap_or(&fallback);
-            VideoSender::new(source, format.clone(), target, outlet).map(|s| Some(MediaActor::Video(s)))
+            VideoSender::new(source, format.clone(), target, outlet).map(|s| Some(MediaActor::Video(Box::new(s))))
         }
     }
 }
