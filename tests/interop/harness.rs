@@ -201,7 +201,9 @@ fn read_lines(pipe: impl Read + Send + 'static, output: &Arc<Lines>) -> std::thr
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
         while pipe.read_until(b'\n', &mut line).is_ok_and(|octets| octets > 0) {
-            output.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            // Of a status line that is written over again and again, only what it came to is kept.
+            let text = String::from_utf8_lossy(&line);
+            output.push(text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned());
             line.clear();
         }
     })

@@ -6,6 +6,7 @@
 // Goes as soon as the peers are here that use it all.
 #![allow(dead_code)]
 
+mod baresip;
 mod harness;
 mod media;
 mod wire;

@@ -1,0 +1,231 @@
+//! baresip: H.264 with Opus or G.711 both ways, sound alone, and what it says to pictures alone.
+//!
+//! It plays a film of our test pattern and our tone, and records what it hears; what it sees, it cannot record,
+//! so our pictures are taken from the wire.
+
+use crate::harness::{A_CALL, Outcome, Process, SOON, Scratch, Visavis, alone, free_port, need};
+use crate::{media, wire};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// baresip binds its media ports to every address and so sends from this one, whatever it is told.
+const THEIRS: &str = "127.0.0.1";
+const OURS: &str = "127.0.0.78";
+/// How long each call lasts.
+const CALL: Duration = Duration::from_secs(10);
+/// How long the film and the sound that it plays last: more than a call.
+const FILM_SECONDS: u64 = 25;
+const SIZE: (u32, u32) = (640, 480);
+const FPS: u32 = 30;
+/// What a machine with other things to do still manages of the 300 pictures of a call.
+const LEAST_PICTURES: u64 = 200;
+
+/// What the two sides agree on.
+#[derive(Clone, Copy)]
+struct Sound {
+    /// Its name in `--codecs`.
+    codec: &'static str,
+    /// The same in the record.
+    agreed: &'static str,
+    /// baresip's module that has it.
+    module: &'static str,
+    sample_rate: u32,
+}
+
+const PCMU: Sound = Sound { codec: "pcmu", agreed: "PCMU 8000 Hz", module: "g711", sample_rate: 8_000 };
+const PCMA: Sound = Sound { codec: "pcma", agreed: "PCMA 8000 Hz", module: "g711", sample_rate: 8_000 };
+const OPUS: Sound = Sound { codec: "opus", agreed: "Opus 48000 Hz", module: "opus", sample_rate: 48_000 };
+
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Us,
+    Baresip,
+}
+
+/// baresip, answering by itself and steered through its stdin.
+struct Baresip {
+    process: Process,
+    port: u16,
+    recordings: PathBuf,
+}
+
+impl Baresip {
+    fn start(scratch: &Scratch, sound: Sound, video: bool) -> Self {
+        need("baresip", "baresip-core baresip-ffmpeg");
+        let (port, recordings) = (free_port(THEIRS), scratch.file("recordings"));
+        std::fs::create_dir(&recordings).expect("a new directory");
+        let tone = media::tone_wav(scratch.path(), sound.sample_rate, FILM_SECONDS);
+        let (rate, module) = (sound.sample_rate, sound.module);
+        let mut config = format!(
+            "poll_method epoll\nsip_listen {THEIRS}:{port}\nnet_interface {THEIRS}\n\
+             module_path /usr/lib/baresip/modules\n\
+             module stdio.so\nmodule {module}.so\nmodule aubridge.so\nmodule aufile.so\nmodule sndfile.so\n\
+             module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+             audio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aubridge,nil\n\
+             ausrc_srate {rate}\nauplay_srate {rate}\nopus_stereo no\nsnd_path {}\n",
+            tone.display(),
+            recordings.display(),
+        );
+        if video {
+            let film = media::pattern_mp4(scratch.path(), SIZE, FPS, FILM_SECONDS);
+            config += &format!(
+                "module avcodec.so\nmodule avformat.so\nmodule fakevideo.so\n\
+                 video_source avformat,{}\nvideo_display fakevideo,nil\n\
+                 video_size {}x{}\nvideo_fps {FPS}\nvideo_bitrate 1000000\n",
+                film.display(),
+                SIZE.0,
+                SIZE.1,
+            );
+        }
+        scratch.write("config", &config);
+        scratch.write("accounts", &format!("<sip:lab@{THEIRS}>;regint=0;answermode=auto\n"));
+        scratch.write("contacts", "");
+        let mut command = Command::new("baresip");
+        command.arg("-4").arg("-f").arg(scratch.path());
+        let process = Process::start("baresip", &mut command);
+        process.wait_for("baresip is ready", SOON);
+        Baresip { process, port, recordings }
+    }
+
+    /// Ends it, and gives the recording of what it heard.
+    fn quit(mut self) -> PathBuf {
+        self.process.say("q");
+        self.process.wait(SOON);
+        let files = std::fs::read_dir(&self.recordings).expect("the directory of recordings");
+        let mut heard = files.map(|file| file.expect("a file").path());
+        let heard = heard.find(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        heard.unwrap_or_else(|| panic!("nothing was recorded: {}", self.process.output()))
+    }
+}
+
+/// What is left of a call that was held.
+struct Held {
+    outcome: Outcome,
+    /// What baresip recorded.
+    heard: PathBuf,
+    capture: PathBuf,
+}
+
+/// Holds a call of ten seconds from `caller`, ended by `ender`.
+fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: bool) -> Held {
+    let mut baresip = Baresip::start(scratch, sound, video);
+    let capture = scratch.file("call.pcapng");
+    let listen = format!("{OURS}:{}", free_port(OURS));
+    let codecs = format!("h264,{}", sound.codec);
+    let duration = if ender == Side::Us { format!("{}s", CALL.as_secs()) } else { "0".into() };
+    let common = ["--listen", &listen, "--codecs", &codecs, "--duration", &duration];
+    let common = [&common[..], &["--capture", capture.to_str().expect("a path in UTF-8")]].concat();
+    let mut visavis = match caller {
+        Side::Us => {
+            let uri = format!("sip:lab@{THEIRS}:{}", baresip.port);
+            let medium: &[&str] = if video { &[] } else { &["--audio-only"] };
+            Visavis::start(&[&["call", &uri], medium, &common].concat())
+        }
+        Side::Baresip => {
+            let visavis = Visavis::start(&[&["answer", "--max-calls", "1"][..], &common].concat());
+            baresip.process.say(&format!("/dial sip:us@{}", visavis.address()));
+            visavis
+        }
+    };
+    visavis.event("established", SOON);
+    baresip.process.wait_for("Call established", SOON);
+    if ender == Side::Baresip {
+        std::thread::sleep(CALL);
+        baresip.process.say("b");
+    }
+    let outcome = visavis.finish(A_CALL);
+    baresip.process.wait_for("terminated (duration:", SOON);
+    let end = if ender == Side::Us { "local-hangup" } else { "remote-hangup" };
+    assert_eq!(outcome.record["end"], end, "{}", outcome.record);
+    Held { outcome, heard: baresip.quit(), capture }
+}
+
+/// Holds a call and asserts that all of it went well, as seen from both sides and from the wire.
+fn assert_call(caller: Side, ender: Side, sound: Sound, video: bool) {
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let Held { outcome, heard, capture } = hold(&scratch, caller, ender, sound, video);
+    assert_eq!(outcome.verdict["good"], true, "{}", outcome.verdict);
+
+    outcome.assert_flowed("audio", CALL.as_secs());
+    assert_eq!(outcome.section("audio")["sent_as"], sound.agreed);
+    assert_eq!(outcome.section("audio")["received_as"], sound.agreed);
+    let tone = outcome.judged("/audio/tone_hz");
+    assert!((tone - media::TONE).abs() <= 1.0, "baresip's tone is {tone} Hz");
+    let heard = media::judge_sound(&heard);
+    media::assert_tone(&heard);
+    assert!(heard.duration_s > 9.0 && heard.markers >= 8, "baresip heard {heard:?}");
+
+    wire::assert_clean(&capture);
+    for source in [OURS, THEIRS] {
+        let reports = wire::count(&capture, &format!("rtcp.pt == 200 && ip.src == {source}"));
+        assert!(reports > 0, "no sender reports from {source}");
+    }
+    if video {
+        assert_pictures(&outcome, &capture, &scratch);
+    } else {
+        assert_eq!(wire::count(&capture, "h264"), 0, "pictures in a call of sound alone");
+    }
+}
+
+/// Asserts that our judge could read the film that baresip played, and ffmpeg decode what we sent.
+fn assert_pictures(outcome: &Outcome, capture: &Path, scratch: &Scratch) {
+    outcome.assert_flowed("video", CALL.as_secs());
+    assert_eq!(outcome.section("video")["sent_as"], "H.264");
+    let count = |field: &str| outcome.judged(&format!("/video/{field}")) as u64;
+    let (received, read) = (count("received"), count("read") + count("repeated"));
+    assert!(received >= LEAST_PICTURES, "only {received} pictures from baresip");
+    assert!(read * 100 >= received * 95, "only {read} of baresip's {received} pictures show the pattern");
+
+    let (stream, own) = (scratch.file("ours.h264"), format!("h264 && ip.src == {OURS}"));
+    wire::extract_h264(capture, &own, &stream);
+    let ours = media::judge_film(&stream);
+    // What is still in the pacer when the call ends is not sent.
+    let sent = outcome.count("video", "frames_sent");
+    assert!((sent.saturating_sub(3)..=sent).contains(&ours.received), "of {sent} pictures sent: {ours:?}");
+    media::assert_pattern(&ours, LEAST_PICTURES);
+}
+
+#[test]
+fn baresip_calls_with_h264_and_g711_and_hangs_up() {
+    assert_call(Side::Baresip, Side::Baresip, PCMU, true);
+}
+
+#[test]
+fn baresip_is_called_with_h264_and_g711_and_we_hang_up() {
+    assert_call(Side::Us, Side::Us, PCMU, true);
+}
+
+#[test]
+fn baresip_calls_with_h264_and_opus_and_we_hang_up() {
+    assert_call(Side::Baresip, Side::Us, OPUS, true);
+}
+
+#[test]
+fn baresip_is_called_with_h264_and_opus_and_hangs_up() {
+    assert_call(Side::Us, Side::Baresip, OPUS, true);
+}
+
+#[test]
+fn baresip_without_a_camera_calls_with_sound_alone() {
+    assert_call(Side::Baresip, Side::Us, PCMA, false);
+}
+
+#[test]
+fn baresip_is_called_with_sound_alone_and_hangs_up() {
+    assert_call(Side::Us, Side::Baresip, OPUS, false);
+}
+
+#[test]
+fn baresip_refuses_pictures_alone_and_we_say_so() {
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let baresip = Baresip::start(&scratch, PCMU, true);
+    let (uri, listen) = (format!("sip:lab@{THEIRS}:{}", baresip.port), format!("{OURS}:{}", free_port(OURS)));
+    let mut visavis = Visavis::start(&["call", &uri, "--listen", &listen, "--video-only"]);
+    let outcome = visavis.finish(SOON);
+    assert_eq!(outcome.record["end"], "refused", "{}", outcome.record);
+    let reasons = outcome.verdict["reasons"].to_string();
+    assert!(reasons.contains("the peer answered 488"), "{reasons}");
+}
