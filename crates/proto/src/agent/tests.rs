@@ -392,6 +392,30 @@ fn messages_dtmf_and_key_frame_requests_cross_a_call() {
 }
 
 #[test]
+fn keys_pressed_before_the_first_sound_all_arrive_in_order() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    // Each call begins with timestamps of its own, which lie anywhere.
+    for calls in 1..=8 {
+        let call = wire.call();
+        wire.run(Duration::from_millis(100));
+        for digit in "12#".chars() {
+            wire.command(0, Command::Dtmf { call, digit, duration: Duration::from_millis(160) });
+        }
+        for _ in 0..100 {
+            wire.run(Duration::from_millis(20));
+            wire.send(0, call, 0, vec![0x78; 60], 960);
+        }
+        let keys = wire.events[1].iter().filter_map(|e| match e {
+            Event::Dtmf { digit, .. } => Some(*digit),
+            _ => None,
+        });
+        assert_eq!(keys.collect::<String>(), "12#".repeat(calls));
+        wire.command(0, Command::Hangup { call });
+        wire.run(Duration::from_secs(70));
+    }
+}
+
+#[test]
 fn a_call_without_media_ends_after_the_silence_that_was_set() {
     let strict = Config { media_silence: Some(Duration::from_secs(30)), ..Config::default() };
     let mut wire = Wire::new([strict, Config::default()]);

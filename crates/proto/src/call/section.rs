@@ -61,7 +61,6 @@ pub(crate) struct MediaSection {
     packetizer: Option<(Format, Packetizer)>,
     events_in: Option<EventReceiver>,
     events_out: Option<(u8, EventSender)>,
-    last_timestamp: Option<(Time, u32)>,
     target: Option<EncoderTarget>,
     keyframe_sent: Option<Time>,
     keyframe_wanted: bool,
@@ -109,7 +108,6 @@ impl MediaSection {
             packetizer: None,
             events_in: None,
             events_out: None,
-            last_timestamp: None,
             target: None,
             keyframe_sent: None,
             keyframe_wanted: false,
@@ -230,7 +228,6 @@ impl MediaSection {
         self.frames_sent += 1;
         let payload_type = format.payload_type;
         let timestamp = self.session.timestamp(frame.captured, frame.duration);
-        self.last_timestamp = Some((now, timestamp));
         if frame.keyframe && self.kind == MediaKind::Video {
             self.keyframe_sent = Some(now);
             self.keyframe_wanted = false;
@@ -432,7 +429,7 @@ impl MediaSection {
     /// Does what is due: jitter buffer, telephone events, key frames, RTCP.
     pub(crate) fn timeout(&mut self, now: Time, core: &mut Core) {
         self.release(now, core);
-        let timestamp = self.timestamp_now(now);
+        let timestamp = self.session.timestamp_at(now);
         while let Some(event) = self.events_out.as_mut().and_then(|(_, s)| s.poll(now, timestamp)) {
             let payload_type = self.events_out.as_ref().map_or(0, |(pt, _)| *pt);
             let (section, marker, payload) = (self.index, event.marker, event.payload);
@@ -489,12 +486,6 @@ impl MediaSection {
     }
 
     /// The RTP timestamp of this moment, counted on from the last frame of sound.
-    fn timestamp_now(&self, now: Time) -> u32 {
-        let clock = self.packetizer.as_ref().map_or(8_000, |(f, _)| f.encoding.clock_rate());
-        let (at, timestamp) = self.last_timestamp.unwrap_or((now, 0));
-        let ticks = now.since(at).as_nanos() * u128::from(clock) / 1_000_000_000;
-        timestamp.wrapping_add(ticks as u32)
-    }
 }
 
 fn bandwidth(kind: MediaKind, agreed: &NegotiatedSection, video: u32) -> u32 {

@@ -183,6 +183,12 @@ impl Session {
         self.sender.timestamp(captured, duration)
     }
 
+    /// The RTP timestamp of this instant, for packets that are no frame: telephone events. Where no frame was
+    /// sent yet, the frames to come count on from there.
+    pub fn timestamp_at(&mut self, now: Time) -> u32 {
+        self.sender.timestamp_at(now)
+    }
+
     /// Builds an RTP packet with the next sequence number, and counts it as sent.
     pub fn send(
         &mut self,

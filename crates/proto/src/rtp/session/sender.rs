@@ -85,6 +85,15 @@ impl Sender {
         timestamp
     }
 
+    /// See [`Session::timestamp_at`](super::Session::timestamp_at).
+    pub(super) fn timestamp_at(&mut self, now: Time) -> u32 {
+        let (time, timestamp) = match self.last {
+            Some(last) => (last.captured, last.timestamp),
+            None => *self.epoch.get_or_insert((now, self.first_timestamp)),
+        };
+        self.at(time, timestamp, now)
+    }
+
     /// Builds a packet; `now` is when it goes out.
     pub(super) fn send(
         &mut self,
