@@ -336,6 +336,28 @@ fn a_call_that_rings_too_long_is_cancelled() {
 }
 
 #[test]
+fn a_caller_gives_up_soon_on_an_address_where_nobody_is() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    wire.agents[1].1 = "192.0.2.9:16402".parse().unwrap();
+    let handle = wire.agents[0].0.new_call();
+    let request = CallRequest {
+        target: "sip:bob@192.0.2.2:16402".into(),
+        destination: "192.0.2.2:16402".parse().unwrap(),
+        local: wire.agents[0].1.ip(),
+        media: MediaChoice::BOTH,
+        late_offer: false,
+        ring_timeout: Duration::from_secs(3),
+    };
+    wire.command(0, Command::Call(handle, Box::new(request)));
+    wire.run(Duration::from_secs(8));
+    let silent =
+        matches!(wire.ended(0), Some(EndReason::NoResponse { what }) if what.starts_with("no response"));
+    assert!(silent, "{:?}", wire.ended(0));
+    wire.run(Duration::from_secs(70));
+    wire.assert_idle();
+}
+
+#[test]
 fn a_declined_call_tells_its_status_and_one_without_a_common_codec_says_why() {
     let busy = Config { answer: AnswerPolicy::Decline(486), ..Config::default() };
     let mut wire = Wire::new([Config::default(), busy]);

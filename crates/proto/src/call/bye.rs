@@ -9,6 +9,10 @@ use crate::sip::{Method, Request};
 use crate::time::Time;
 use std::time::Duration;
 
+/// How long a caller that gives up waits for a first sign of the callee: without one it must not send CANCEL
+/// (RFC 3261 section 9.1), and a callee that is there answers 100 to one of the INVITEs sent meanwhile.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 impl Call {
     /// Ends the call, in whatever state it is.
     pub(super) fn hangup(&mut self, now: Time, core: &mut Core, reason: EndReason) {
@@ -18,6 +22,9 @@ impl Call {
                 if inviting.cancelled.is_none() {
                     inviting.cancelled = Some(reason);
                     core.transactions.cancel(now, key);
+                    if !inviting.heard {
+                        self.timers.set(Timer::Leave, Some(now + PATIENCE));
+                    }
                 }
             }
             Phase::Offered(_) => {
@@ -51,11 +58,15 @@ impl Call {
         self.timers.set(Timer::Leave, Some(now + limit));
     }
 
-    /// The BYE was answered, or never will be.
-    pub(super) fn left(&mut self, core: &mut Core) {
-        if let Phase::Leaving { reason, .. } = &self.phase {
-            let reason = reason.clone();
-            self.over(core, reason);
+    /// The BYE was answered, or never will be; or the peer of a call given up on is not there at all.
+    pub(super) fn left(&mut self, now: Time, core: &mut Core) {
+        match &self.phase {
+            Phase::Leaving { reason, .. } => {
+                let reason = reason.clone();
+                self.over(core, reason);
+            }
+            Phase::Inviting(_) => self.invite_unanswered(now, core),
+            _ => {}
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Inviting {
     /// The transaction, once the INVITE is sent.
     pub(super) key: Option<ClientKey>,
     invite: Option<Request>,
+    /// Whether the peer has answered anything yet.
+    pub(super) heard: bool,
     /// Why it is being cancelled, if it is.
     pub(super) cancelled: Option<EndReason>,
 }
@@ -40,7 +42,7 @@ impl Call {
             audio: request.media.audio && core.config.media.audio,
             video: request.media.video && core.config.media.video,
         };
-        let inviting = Inviting { request, key: None, invite: None, cancelled: None };
+        let inviting = Inviting { request, key: None, invite: None, heard: false, cancelled: None };
         let mut call = Call::new(now, core, handle, way, choice, Phase::Inviting(Box::new(inviting)));
         if core.main.is_none() {
             call.over(core, EndReason::Failed { what: "there is no socket to call from".into() });
@@ -118,6 +120,8 @@ impl Call {
         let Phase::Inviting(inviting) = &mut self.phase else { return };
         let (Some(invite), Some(key)) = (inviting.invite.clone(), inviting.key) else { return };
         let (late, cancelled) = (inviting.request.late_offer, inviting.cancelled.clone());
+        inviting.heard = true;
+        self.timers.set(Timer::Leave, None);
         let reason = response.reason_text();
         if response.is_provisional() {
             let status = response.status;
@@ -252,16 +256,22 @@ impl Call {
         }
     }
 
+    /// Why a call is given up on that nobody has picked up.
+    pub(super) fn not_answered(&self, now: Time) -> EndReason {
+        let heard = matches!(&self.phase, Phase::Inviting(inviting) if inviting.heard);
+        let (remote, seconds) = (self.way.remote, now.since(self.began).as_secs_f64());
+        let what = if heard {
+            format!("{remote} rang for {seconds:.1} s and nobody answered")
+        } else {
+            format!("no response to INVITE from {remote} in {seconds:.1} s")
+        };
+        EndReason::NoResponse { what }
+    }
+
     /// The INVITE that began this call got no final response.
     pub(super) fn invite_unanswered(&mut self, now: Time, core: &mut Core) {
         let Phase::Inviting(inviting) = &self.phase else { return };
-        let reason = inviting.cancelled.clone().unwrap_or_else(|| EndReason::NoResponse {
-            what: format!(
-                "no response to INVITE from {} in {} s",
-                self.way.remote,
-                now.since(self.began).as_secs()
-            ),
-        });
+        let reason = inviting.cancelled.clone().unwrap_or_else(|| self.not_answered(now));
         self.media.close(now, core);
         self.over(core, reason);
     }

@@ -223,7 +223,7 @@ impl Call {
             }
             Phase::Leaving { bye: Some(bye), .. } if *bye == key => {
                 if !response.is_provisional() {
-                    self.left(core);
+                    self.left(now, core);
                 }
                 return;
             }
@@ -243,7 +243,7 @@ impl Call {
     pub(crate) fn no_response(&mut self, now: Time, core: &mut Core, key: ClientKey) {
         match &self.phase {
             Phase::Inviting(inviting) if inviting.key == Some(key) => self.invite_unanswered(now, core),
-            Phase::Leaving { bye: Some(bye), .. } if *bye == key => self.left(core),
+            Phase::Leaving { bye: Some(bye), .. } if *bye == key => self.left(now, core),
             Phase::Over => {}
             _ if self.exchange.as_ref().is_some_and(|e| e.key == key) => {
                 self.exchange = None;
@@ -288,21 +288,11 @@ impl Call {
         self.resend_2xx(now, core);
         while let Some(timer) = self.timers.expired(now) {
             match timer {
-                Timer::Ring => self.hangup(
-                    now,
-                    core,
-                    EndReason::NoResponse {
-                        what: format!(
-                            "{} rang for {:?} and did not answer",
-                            self.way.remote,
-                            now.since(self.began)
-                        ),
-                    },
-                ),
+                Timer::Ring => self.hangup(now, core, self.not_answered(now)),
                 Timer::Glare => self.next_wish(now, core),
                 Timer::Silence => self.silence(now, core),
                 Timer::Info => {}
-                Timer::Leave => self.left(core),
+                Timer::Leave => self.left(now, core),
             }
         }
         if matches!(self.phase, Phase::Up | Phase::Inviting(_) | Phase::Offered(_))

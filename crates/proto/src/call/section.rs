@@ -484,8 +484,6 @@ impl MediaSection {
     fn keyframe_due(&self) -> Option<Time> {
         self.keyframe_wanted.then(|| self.keyframe_sent.map_or(Time::ZERO, |t| t + self.keyframe_interval))
     }
-
-    /// The RTP timestamp of this moment, counted on from the last frame of sound.
 }
 
 fn bandwidth(kind: MediaKind, agreed: &NegotiatedSection, video: u32) -> u32 {
