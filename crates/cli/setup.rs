@@ -86,6 +86,7 @@ fn agent(media: &MediaArgs) -> Result<Config, Failure> {
         choice.audio &= !names.is_empty();
         let codecs = Capabilities::audio_from_names(names);
         capabilities.audio = codecs.map_err(|e| Failure::Usage(format!("{e}; or h264")))?;
+        capabilities.offer_all = true;
     }
     if !choice.audio && !choice.video {
         return Err(Failure::Usage("neither sound nor pictures are left to call with".into()));

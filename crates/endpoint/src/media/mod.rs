@@ -217,7 +217,8 @@ fn open(
             let Some(source) = sources.video(outlet.call) else { return Ok(None) };
             let fallback = EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false };
             let target = *target.unwrap_or(&fallback);
-            VideoSender::new(source, format.clone(), target, outlet).map(|s| Some(MediaActor::Video(Box::new(s))))
+            VideoSender::new(source, format.clone(), target, outlet)
+                .map(|s| Some(MediaActor::Video(Box::new(s))))
         }
     }
 }

@@ -225,6 +225,27 @@ fn a_call_is_set_up_carries_both_media_both_ways_and_ends() {
 }
 
 #[test]
+fn an_invite_with_sound_and_pictures_stays_below_the_size_that_udp_carries_whole() {
+    let mut agent = Agent::new(Config::default(), [1; 32]);
+    let at = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 16_402);
+    let here = at("198.51.100.123");
+    agent.handle(Time::ZERO, Input::SocketOpened { request: None, result: Ok((SocketId(0), here)) });
+    let request = CallRequest {
+        target: "sip:somebody.with.a.name@198.51.100.124:16402".into(),
+        destination: at("198.51.100.124"),
+        local: here.ip(),
+        media: MediaChoice::BOTH,
+        late_offer: false,
+        ring_timeout: Duration::from_secs(30),
+    };
+    let handle = agent.new_call();
+    agent.handle(Time::ZERO, Input::Command(Command::Call(handle, Box::new(request))));
+    let Output::Transmit(invite) = agent.poll(Time::ZERO) else { panic!("the INVITE goes out") };
+    // RFC 3261 section 18.1.1.
+    assert!(invite.data.len() <= 1_300, "{} octets", invite.data.len());
+}
+
+#[test]
 fn the_callee_hangs_up_too() {
     let mut wire = Wire::new([Config::default(), Config::default()]);
     wire.call();

@@ -3,7 +3,7 @@
 use super::timer::Timer;
 use super::{Call, Phase, description, party};
 use crate::agent::AnswerPolicy;
-use crate::agent::core::{ACCEPT, ALLOW, Core};
+use crate::agent::core::{ALLOW, Core};
 use crate::io::{CallHandle, CallRequest, EndReason, Event, MediaChoice};
 use crate::sdp::{NegotiationError, SessionDescription};
 use crate::sip::dialog::Dialog;
@@ -78,7 +78,6 @@ impl Call {
         headers.push(HeaderName::CSeq, CSeq { seq: 1, method: Method::Invite });
         headers.push(HeaderName::Contact, self.contact(core));
         headers.push(HeaderName::Allow, ALLOW);
-        headers.push(HeaderName::Accept, ACCEPT);
         if let Some(body) = body {
             invite.set_body("application/sdp", body.to_bytes());
         }

@@ -32,6 +32,9 @@ pub const AAC_FIRST_AUDIO: &[AudioCodec] = &[
 pub struct Capabilities {
     /// Audio codecs in order of preference. Empty: no sound.
     pub audio: Vec<AudioCodec>,
+    /// Offer every codec of `audio`. Otherwise AAC that stands behind other codecs is kept for answers: it takes
+    /// many lines, and an INVITE over UDP should stay below 1,300 octets (RFC 3261 section 18.1.1).
+    pub offer_all: bool,
     /// H.264; `None`: no pictures.
     pub video: Option<VideoCapability>,
     /// What AAC a peer's offer may ask for, beyond the exact entries of `audio`.
@@ -55,11 +58,12 @@ pub struct Capabilities {
 }
 
 impl Default for Capabilities {
-    /// [`SOFTPHONE_AUDIO`], H.264 Constrained Baseline up to level 3.1, telephone events, PLI and FIR, no bit
+    /// [`SOFTPHONE_AUDIO`] (AAC in answers only), H.264 Constrained Baseline up to level 3.1, telephone events, PLI and FIR, no bit
     /// rate bounds, packets of 20 ms and 1,200 octets.
     fn default() -> Self {
         Capabilities {
             audio: SOFTPHONE_AUDIO.to_vec(),
+            offer_all: false,
             video: Some(VideoCapability::default()),
             aac: AacLimits::default(),
             opus: OpusFormat { use_inband_fec: true, ..OpusFormat::default() },
@@ -230,6 +234,13 @@ impl Capabilities {
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<AudioCodec>, UnknownCodec> {
         names.into_iter().map(|name| name.trim().parse()).collect()
+    }
+
+    /// How many of the audio codecs, from the first, are offered in a new section.
+    pub(super) fn offered_audio(&self) -> usize {
+        let is_long = |codec: &AudioCodec| matches!(codec, AudioCodec::Aac(_) | AudioCodec::AacLdLatm);
+        let last_short = self.audio.iter().rposition(|codec| !is_long(codec)).filter(|_| !self.offer_all);
+        last_short.map_or(self.audio.len(), |last| last + 1)
     }
 
     /// The video formats to offer.

@@ -61,11 +61,16 @@ impl OfferAnswer {
         session_address: IpAddr,
     ) -> MediaDescription {
         let capabilities = media.capabilities;
+        let in_use = previous.map(softphone::formats).unwrap_or_default();
+        let is_in_use = |e: &Encoding| in_use.iter().any(|format| format.encoding.is_same_configuration(e));
         let mut encodings: Vec<Encoding> = match kind {
-            MediaKind::Audio => capabilities.audio.iter().map(|codec| codec.encoding(capabilities)).collect(),
+            MediaKind::Audio => {
+                let offered = capabilities.offered_audio();
+                let all = capabilities.audio.iter().map(|codec| codec.encoding(capabilities)).enumerate();
+                all.filter(|(place, e)| *place < offered || is_in_use(e)).map(|(_, e)| e).collect()
+            }
             MediaKind::Video => capabilities.video_encodings(),
         };
-        let in_use = previous.map(softphone::formats).unwrap_or_default();
         encodings.sort_by_key(|encoding| {
             let place = in_use.iter().position(|format| format.encoding.is_same_configuration(encoding));
             place.unwrap_or(usize::MAX)

@@ -77,7 +77,10 @@ impl SectionText<'_> {
         if let Some(ssrc) = self.stream.ssrc {
             lines.push(Line::attribute("ssrc", format!("{ssrc} cname:{}", self.cname)));
         }
-        lines.push(Line::attribute(self.direction.as_str(), ""));
+        // Without a direction it is both ways (RFC 8866 section 6.7), and every octet of an INVITE counts.
+        if self.direction != Direction::SendRecv {
+            lines.push(Line::attribute(self.direction.as_str(), ""));
+        }
         MediaDescription {
             media: self.media.to_owned(),
             port: rtp.port(),
