@@ -15,7 +15,7 @@ const OURS: &str = "127.0.0.78";
 /// How long each call lasts.
 const CALL: Duration = Duration::from_secs(10);
 /// How long the film and the sound that it plays last: more than a call.
-const FILM_SECONDS: u64 = 25;
+const FILM_SECONDS: u64 = 15;
 const SIZE: (u32, u32) = (640, 480);
 const FPS: u32 = 30;
 /// What a machine with other things to do still manages of the 300 pictures of a call.
@@ -37,6 +37,15 @@ const PCMU: Sound = Sound { codec: "pcmu", agreed: "PCMU 8000 Hz", module: "g711
 const PCMA: Sound = Sound { codec: "pcma", agreed: "PCMA 8000 Hz", module: "g711", sample_rate: 8_000 };
 const OPUS: Sound = Sound { codec: "opus", agreed: "Opus 48000 Hz", module: "opus", sample_rate: 48_000 };
 
+/// How H.264 lies in RTP packets (RFC 6184 section 6).
+#[derive(Clone, Copy, PartialEq)]
+enum Video {
+    /// `packetization-mode=0`: every NAL unit in a packet of its own.
+    SingleNal,
+    /// `packetization-mode=1`: NAL units together in a packet, or in pieces.
+    NonInterleaved,
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Side {
     Us,
@@ -51,7 +60,7 @@ struct Baresip {
 }
 
 impl Baresip {
-    fn start(scratch: &Scratch, sound: Sound, video: bool) -> Self {
+    fn start(scratch: &Scratch, sound: Sound, video: Option<Video>) -> Self {
         need("baresip", "baresip-core baresip-ffmpeg");
         let (port, recordings) = (free_port(THEIRS), scratch.file("recordings"));
         std::fs::create_dir(&recordings).expect("a new directory");
@@ -67,7 +76,7 @@ impl Baresip {
             tone.display(),
             recordings.display(),
         );
-        if video {
+        if video.is_some() {
             let film = media::pattern_mp4(scratch.path(), SIZE, FPS, FILM_SECONDS);
             config += &format!(
                 "module avcodec.so\nmodule avformat.so\nmodule fakevideo.so\n\
@@ -79,7 +88,9 @@ impl Baresip {
             );
         }
         scratch.write("config", &config);
-        scratch.write("accounts", &format!("<sip:lab@{THEIRS}>;regint=0;answermode=auto\n"));
+        // Its list of codecs has both modes; by name it takes the first, which is mode 0.
+        let codecs = if video == Some(Video::SingleNal) { ";video_codecs=h264" } else { "" };
+        scratch.write("accounts", &format!("<sip:lab@{THEIRS}>;regint=0;answermode=auto{codecs}\n"));
         scratch.write("contacts", "");
         let mut command = Command::new("baresip");
         command.arg("-4").arg("-f").arg(scratch.path());
@@ -108,7 +119,7 @@ struct Held {
 }
 
 /// Holds a call of ten seconds from `caller`, ended by `ender`.
-fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: bool) -> Held {
+fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: Option<Video>) -> Held {
     let mut baresip = Baresip::start(scratch, sound, video);
     let capture = scratch.file("call.pcapng");
     let listen = format!("{OURS}:{}", free_port(OURS));
@@ -119,7 +130,7 @@ fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: bool)
     let mut visavis = match caller {
         Side::Us => {
             let uri = format!("sip:lab@{THEIRS}:{}", baresip.port);
-            let medium: &[&str] = if video { &[] } else { &["--audio-only"] };
+            let medium: &[&str] = if video.is_some() { &[] } else { &["--audio-only"] };
             Visavis::start(&[&["call", &uri], medium, &common].concat())
         }
         Side::Baresip => {
@@ -142,7 +153,7 @@ fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: bool)
 }
 
 /// Holds a call and asserts that all of it went well, as seen from both sides and from the wire.
-fn assert_call(caller: Side, ender: Side, sound: Sound, video: bool) {
+fn assert_call(caller: Side, ender: Side, sound: Sound, video: Option<Video>) {
     let _alone = alone();
     let scratch = Scratch::new();
     let Held { outcome, heard, capture } = hold(&scratch, caller, ender, sound, video);
@@ -162,10 +173,23 @@ fn assert_call(caller: Side, ender: Side, sound: Sound, video: bool) {
         let reports = wire::count(&capture, &format!("rtcp.pt == 200 && ip.src == {source}"));
         assert!(reports > 0, "no sender reports from {source}");
     }
-    if video {
-        assert_pictures(&outcome, &capture, &scratch);
-    } else {
-        assert_eq!(wire::count(&capture, "h264"), 0, "pictures in a call of sound alone");
+    match video {
+        Some(mode) => {
+            assert_packets(&capture, mode);
+            assert_pictures(&outcome, &capture, &scratch);
+        }
+        None => assert_eq!(wire::count(&capture, "h264"), 0, "pictures in a call of sound alone"),
+    }
+}
+
+/// Asserts that both sides keep to the packetization mode.
+fn assert_packets(capture: &Path, mode: Video) {
+    for source in [OURS, THEIRS] {
+        let pieces = wire::count(capture, &format!("h264.nal_unit_hdr >= 24 && ip.src == {source}"));
+        match mode {
+            Video::SingleNal => assert_eq!(pieces, 0, "{source} sends more than single NAL units"),
+            Video::NonInterleaved => assert!(pieces >= 200, "{source} sends but {pieces} FU-A and STAP-A"),
+        }
     }
 }
 
@@ -188,40 +212,40 @@ fn assert_pictures(outcome: &Outcome, capture: &Path, scratch: &Scratch) {
 }
 
 #[test]
-fn baresip_calls_with_h264_and_g711_and_hangs_up() {
-    assert_call(Side::Baresip, Side::Baresip, PCMU, true);
+fn baresip_calls_with_single_nal_units_and_g711_and_hangs_up() {
+    assert_call(Side::Baresip, Side::Baresip, PCMU, Some(Video::SingleNal));
 }
 
 #[test]
-fn baresip_is_called_with_h264_and_g711_and_we_hang_up() {
-    assert_call(Side::Us, Side::Us, PCMU, true);
+fn baresip_is_called_with_single_nal_units_and_g711_and_we_hang_up() {
+    assert_call(Side::Us, Side::Us, PCMU, Some(Video::SingleNal));
 }
 
 #[test]
-fn baresip_calls_with_h264_and_opus_and_we_hang_up() {
-    assert_call(Side::Baresip, Side::Us, OPUS, true);
+fn baresip_calls_with_fragmented_nal_units_and_opus_and_we_hang_up() {
+    assert_call(Side::Baresip, Side::Us, OPUS, Some(Video::NonInterleaved));
 }
 
 #[test]
-fn baresip_is_called_with_h264_and_opus_and_hangs_up() {
-    assert_call(Side::Us, Side::Baresip, OPUS, true);
+fn baresip_is_called_with_fragmented_nal_units_and_opus_and_hangs_up() {
+    assert_call(Side::Us, Side::Baresip, OPUS, Some(Video::NonInterleaved));
 }
 
 #[test]
 fn baresip_without_a_camera_calls_with_sound_alone() {
-    assert_call(Side::Baresip, Side::Us, PCMA, false);
+    assert_call(Side::Baresip, Side::Us, PCMA, None);
 }
 
 #[test]
 fn baresip_is_called_with_sound_alone_and_hangs_up() {
-    assert_call(Side::Us, Side::Baresip, OPUS, false);
+    assert_call(Side::Us, Side::Baresip, OPUS, None);
 }
 
 #[test]
 fn baresip_refuses_pictures_alone_and_we_say_so() {
     let _alone = alone();
     let scratch = Scratch::new();
-    let baresip = Baresip::start(&scratch, PCMU, true);
+    let baresip = Baresip::start(&scratch, PCMU, Some(Video::NonInterleaved));
     let (uri, listen) = (format!("sip:lab@{THEIRS}:{}", baresip.port), format!("{OURS}:{}", free_port(OURS)));
     let mut visavis = Visavis::start(&["call", &uri, "--listen", &listen, "--video-only"]);
     let outcome = visavis.finish(SOON);

@@ -39,7 +39,8 @@ pub(crate) fn pattern_mp4(dir: &Path, size: (u32, u32), fps: u32, seconds: u64) 
     need("ffmpeg", "ffmpeg");
     let (raw, film) = (dir.join("pattern.y4m"), dir.join("pattern.mp4"));
     pattern_y4m(&raw, size, fps, seconds);
-    let x264 = ["-c:v", "libx264", "-profile:v", "baseline", "-preset", "veryfast", "-crf", "18", "-g", "30"];
+    let x264 =
+        ["-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-crf", "18", "-g", "30"];
     ffmpeg(&[&["-i", text(&raw)], &x264[..], &["-pix_fmt", "yuv420p", text(&film)]].concat());
     std::fs::remove_file(raw).expect("the file that was just written");
     film
