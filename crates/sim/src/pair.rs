@@ -78,6 +78,8 @@ pub struct FrameCounts {
 
 /// How often the frames that are due are looked for.
 const TICK: Duration = Duration::from_millis(5);
+/// The same while no frames are due at all; streams that begin meanwhile begin at the next look.
+const IDLE_TICK: Duration = Duration::from_millis(50);
 /// Every so many pictures is a key frame.
 const KEYFRAME_EVERY: u64 = 30;
 const PICTURE_OCTETS: usize = 2800;
@@ -137,7 +139,8 @@ impl Pair {
         while self.world.now() < end {
             let now = self.world.now();
             self.send_frames(now);
-            self.world.run_until((now + TICK).min(end));
+            let tick = if self.streams.is_empty() { IDLE_TICK } else { TICK };
+            self.world.run_until((now + tick).min(end));
             self.observe();
         }
     }
