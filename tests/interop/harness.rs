@@ -264,10 +264,15 @@ impl Visavis {
         self.process.interrupt();
     }
 
+    /// Waits until it has ended, and so until its files are whole.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> ExitStatus {
+        self.process.wait(timeout)
+    }
+
     /// Waits until it ends by itself, and gives what it said of its first call. Checks that the exit code
     /// says the same as the verdict.
     pub(crate) fn finish(&mut self, timeout: Duration) -> Outcome {
-        let status = self.process.wait(timeout);
+        let status = self.wait(timeout);
         let mut call = self.event("call", Duration::ZERO);
         let outcome = Outcome { record: call["record"].take(), verdict: call["verdict"].take() };
         let good = outcome.verdict["good"].as_bool().expect("a verdict");

@@ -8,5 +8,7 @@
 
 mod baresip;
 mod harness;
+mod linphone;
 mod media;
+mod sipp;
 mod wire;
