@@ -1,7 +1,9 @@
 //! One call, as a program holds it.
 
-use crate::driver::ToDriver;
+use crate::clock::Clock;
+use crate::driver::{ToDriver, sleep_until};
 use crate::endpoint::Error;
+use crate::record::CallRecord;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,6 +17,7 @@ pub(crate) struct CallFeed(pub(crate) mpsc::UnboundedSender<Event>);
 #[derive(Debug)]
 pub struct Call {
     handle: CallHandle,
+    peer: String,
     incoming: Option<Incoming>,
     events: mpsc::UnboundedReceiver<Event>,
     requests: mpsc::Sender<ToDriver>,
@@ -36,13 +39,22 @@ pub struct Incoming {
 }
 
 impl Call {
-    pub(crate) fn new(
+    pub(crate) fn placed(
         handle: CallHandle,
-        incoming: Option<Incoming>,
+        target: &str,
         events: mpsc::UnboundedReceiver<Event>,
         requests: mpsc::Sender<ToDriver>,
     ) -> Self {
-        Call { handle, incoming, events, requests }
+        Call { handle, peer: target.to_owned(), incoming: None, events, requests }
+    }
+
+    pub(crate) fn arrived(
+        handle: CallHandle,
+        incoming: Incoming,
+        events: mpsc::UnboundedReceiver<Event>,
+        requests: mpsc::Sender<ToDriver>,
+    ) -> Self {
+        Call { handle, peer: incoming.from.to_string(), incoming: Some(incoming), events, requests }
     }
 
     /// The call's number, unique within its endpoint.
@@ -80,6 +92,38 @@ impl Call {
             }
         }
         (EndReason::Failed { what: "the endpoint was shut down".into() }, Vec::new())
+    }
+
+    /// Stays until the call is over, and gives its record. With `limit` it hangs up once the call has been up
+    /// for that long.
+    ///
+    /// What was seen and heard ([`CallRecord::media`]) is not in it yet: see
+    /// [`Endpoint::media_report`](crate::Endpoint::media_report).
+    pub async fn until_end(mut self, limit: Option<Duration>) -> CallRecord {
+        let mut record = match &self.incoming {
+            Some(incoming) => CallRecord::incoming(incoming),
+            None => CallRecord::outgoing(&self.peer),
+        };
+        let mut up: Option<Clock> = None;
+        let mut asked = false;
+        loop {
+            let end = up.zip(limit).filter(|_| !asked).map(|(clock, limit)| clock.after(limit));
+            tokio::select! {
+                event = self.next() => {
+                    let Some(event) = event else { return record };
+                    if let Event::Established { .. } = event {
+                        up = Some(Clock::start());
+                    }
+                    record.observe(&event, up.map(|clock| clock.elapsed()));
+                }
+                () = sleep_until(end) => {
+                    asked = true;
+                    if self.hangup().await.is_err() {
+                        return record;
+                    }
+                }
+            }
+        }
     }
 
     /// Answers an incoming call with a provisional status, 180 for ringing.

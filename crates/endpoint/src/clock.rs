@@ -29,6 +29,16 @@ impl Clock {
         self.origin + Duration::from_nanos(time.nanos())
     }
 
+    /// The time since its start.
+    pub fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// The instant this long after its start.
+    pub(crate) fn after(&self, start: Duration) -> tokio::time::Instant {
+        (self.origin + start).into()
+    }
+
     /// The reading at a wall-clock time that the kernel noted (since the Unix epoch), which lies at most a
     /// second before `now`: farther away means that the wall clock was stepped, and `now` is the better guess.
     pub fn at_unix(&self, unix: Duration, now: Time) -> Time {

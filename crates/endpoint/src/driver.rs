@@ -410,7 +410,7 @@ async fn read(id: SocketId, socket: Arc<Socket>, clock: Clock, out: mpsc::Sender
     }
 }
 
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+pub(crate) async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

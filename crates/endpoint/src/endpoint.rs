@@ -177,6 +177,7 @@ impl Endpoint {
     /// [`Error::Closed`].
     pub async fn call(&self, target: &str, options: CallOptions) -> Result<Call, Error> {
         let Target { uri, destination, local } = Target::resolve(target, self.local.ip()).await?;
+        let peer = uri.clone();
         let media = MediaChoice {
             audio: options.media.audio && self.media.audio,
             video: options.media.video && self.media.video,
@@ -188,7 +189,7 @@ impl Endpoint {
         let message = ToDriver::Call(Box::new(request), CallFeed(feed), answer);
         self.requests.send(message).await.map_err(|_| Error::Closed)?;
         let handle = handle.await.map_err(|_| Error::Closed)?;
-        Ok(Call::new(handle, None, events, self.requests.clone()))
+        Ok(Call::placed(handle, &peer, events, self.requests.clone()))
     }
 
     /// Waits for the next call, or for a MESSAGE outside of calls; `None` after the endpoint has ended.
@@ -199,7 +200,7 @@ impl Endpoint {
                 Event::Incoming { call, from, to, remote, call_id, offered } => {
                     let incoming = Incoming { from, to, remote, call_id, offered };
                     let requests = self.requests.clone();
-                    return Some(Arrival::Call(Call::new(call, Some(incoming), events, requests)));
+                    return Some(Arrival::Call(Call::arrived(call, incoming, events, requests)));
                 }
                 Event::Message { from, content_type, body, .. } => {
                     return Some(Arrival::Message { from, content_type, body });

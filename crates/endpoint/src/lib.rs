@@ -3,6 +3,20 @@
 //! [`Endpoint::start`] opens a socket and runs an agent on it; [`Endpoint::call`] places calls, and
 //! [`Endpoint::accept`] takes those that come in. What calls send and what becomes of what they receive is said
 //! in a [`MediaPlan`]: by default they send a test pattern and a tone.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use visavis_endpoint::{CallOptions, Endpoint, Expectation, Options};
+//!
+//! # async fn example() -> Result<(), visavis_endpoint::Error> {
+//! let endpoint = Endpoint::start(Options::default()).await?;
+//! let call = endpoint.call("sip:alice@192.0.2.7", CallOptions::default()).await?;
+//! let record = call.until_end(Some(Duration::from_secs(10))).await;
+//! println!("{}", record.verdict(&Expectation::default()));
+//! endpoint.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod call;
 mod clock;
