@@ -4,7 +4,7 @@ use crate::endpoint::Error;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use visavis_proto::sip::Uri;
 
-/// SIP's own port, RFC 3261 section 19.1.2.
+/// SIP's own port, RFC 3261 table 1.
 const SIP_PORT: u16 = 5060;
 
 /// A resolved target of a request.

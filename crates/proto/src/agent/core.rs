@@ -81,7 +81,7 @@ impl Core {
         format!("{:016x}", self.rng.next_u64())
     }
 
-    /// An SSRC that no section of this agent uses (RFC 8108 section 3, RFC 3550 section 8.1).
+    /// An SSRC that no section of this agent uses (RFC 3550 section 8).
     pub(crate) fn ssrc(&mut self) -> u32 {
         loop {
             let ssrc = self.rng.next_u32();

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The interval of telephone-event updates, RFC 4733 section 2.6.
+/// The interval of telephone-event updates, RFC 4733 section 2.5.1.2.
 const EVENT_INTERVAL: Duration = Duration::from_millis(50);
 /// Octets that IPv4, UDP and RTP headers add to a payload, for the pacer.
 const OVERHEAD: usize = 40;

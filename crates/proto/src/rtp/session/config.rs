@@ -21,7 +21,7 @@ pub struct RtcpConfig {
     /// Lower the minimum interval of 5 s to 360 s divided by the session bandwidth in kbit/s, where that is
     /// less (RFC 3550 section 6.2).
     pub reduced_minimum: bool,
-    /// Take packets that do not begin with a report (RFC 5506 section 3.4.1).
+    /// Take packets that do not begin with a report (RFC 5506 section 3.4.2).
     pub accept_reduced_size: bool,
     /// Send feedback without a report before it, where the peer agreed (`a=rtcp-rsize`).
     pub send_reduced_size: bool,
