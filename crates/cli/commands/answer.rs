@@ -90,7 +90,8 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     }
     endpoint.shutdown().await;
     output.event("summary", json!({ "calls": tally.ended, "bad": tally.bad }));
-    output.say(format!("{} calls, {} of them bad", tally.ended, tally.bad));
+    let calls = if tally.ended == 1 { "call" } else { "calls" };
+    output.say(format!("{} {calls}, {} bad", tally.ended, tally.bad));
     if let Some(capture) = capture {
         let (path, written) = capture.finish()?;
         output.say(format!("  {} packets in {}", written.written, path.display()));

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 
 use crate::output::{Output, millis, percent};
 use serde_json::json;
+use visavis::media_codecs::judge::Judgement;
 use visavis::{CallRecord, Verdict};
 
 /// A signal that turns true at the first Ctrl-C; the second one ends the program at once.
@@ -21,6 +22,19 @@ pub(crate) fn interruption() -> tokio::sync::watch::Receiver<bool> {
         }
     });
     stopped
+}
+
+/// What the judge made of the other side's pictures and sound; `None` where it saw no test pattern and heard no tone.
+fn judged(judgement: &Judgement) -> Option<String> {
+    let (video, audio) = (&judgement.video, &judgement.audio);
+    let psnr = video.psnr_db.map_or("unknown".into(), |psnr| format!("{:.1} dB", psnr.median));
+    let pictures = (video.read > 0).then(|| {
+        format!("test pattern: {} pictures read, {} missing, PSNR {psnr}", video.read, video.missing)
+    });
+    let level = audio.level_dbfs.map_or("unknown".into(), |db| format!("{db:.1} dBFS"));
+    let tone = audio.tone_hz.map(|hz| format!("tone: {hz:.1} Hz at {level}"));
+    let found: Vec<String> = pictures.into_iter().chain(tone).collect();
+    (!found.is_empty()).then(|| found.join("; "))
 }
 
 /// Prints what became of a call.
@@ -40,6 +54,9 @@ pub(crate) fn summary(output: &Output, id: u64, record: &CallRecord, verdict: &V
             millis(section.jitter_ms),
             millis(section.round_trip_ms),
         ));
+    }
+    if let Some(text) = media.judgement.as_ref().and_then(judged) {
+        output.say(format!("  {text}"));
     }
     if let Some(path) = &media.recording {
         output.say(format!("  recorded to {}", path.display()));
