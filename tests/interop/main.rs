@@ -7,8 +7,12 @@
 #![allow(dead_code)]
 
 mod baresip;
+mod demo;
+mod ffmpeg;
+mod gstreamer;
 mod harness;
 mod linphone;
 mod media;
+mod sip;
 mod sipp;
 mod wire;
