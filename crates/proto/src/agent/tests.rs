@@ -459,6 +459,24 @@ fn keys_pressed_before_the_first_sound_all_arrive_in_order() {
 }
 
 #[test]
+fn a_message_without_response_is_told_by_its_method() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let call = wire.call();
+    wire.run(Duration::from_millis(100));
+    // From here on, nothing arrives at the callee.
+    wire.agents[1].1 = "192.0.2.3:16402".parse().unwrap();
+    wire.command(
+        0,
+        Command::Message { call, content_type: "text/plain".into(), body: Bytes::from_static(b"?") },
+    );
+    wire.run(Duration::from_secs(40));
+    let told = wire.events[0]
+        .iter()
+        .any(|e| matches!(e, Event::Answered { method, status: 408, .. } if method == "MESSAGE"));
+    assert!(told, "{:?}", wire.events[0]);
+}
+
+#[test]
 fn a_call_without_media_ends_after_the_silence_that_was_set() {
     let strict = Config { media_silence: Some(Duration::from_secs(30)), ..Config::default() };
     let mut wire = Wire::new([strict, Config::default()]);

@@ -61,6 +61,8 @@ pub(crate) struct Call {
     unacknowledged: Option<Unacknowledged>,
     /// Our last ACK, to be sent again when its 2xx is repeated: CSeq number, way, octets.
     ack: Option<(u32, Endpoint, bytes::Bytes)>,
+    /// Requests of ours that wait for their final response.
+    asked: Vec<(ClientKey, Method)>,
     /// What is to be done once the exchange that is under way has ended.
     wishes: VecDeque<Wish>,
     timers: Timers,
@@ -126,6 +128,7 @@ impl Call {
             exchange: None,
             unacknowledged: None,
             ack: None,
+            asked: Vec::new(),
             wishes: VecDeque::new(),
             timers: Timers::default(),
             began: now,
@@ -236,6 +239,7 @@ impl Call {
         if response.is_provisional() {
             return;
         }
+        self.asked.retain(|(asked, _)| *asked != key);
         self.answered(now, core, &response);
     }
 
@@ -251,12 +255,12 @@ impl Call {
                 let what = format!("no response to re-INVITE from {} in time", self.way.remote);
                 self.hangup(now, core, EndReason::NoResponse { what });
             }
-            _ => core.event(Event::Answered {
-                call: self.handle,
-                method: String::new(),
-                status: 408,
-                reason: "no response".into(),
-            }),
+            _ => {
+                let asked = self.asked.iter().position(|(asked, _)| *asked == key);
+                let Some((_, method)) = asked.map(|at| self.asked.remove(at)) else { return };
+                let (call, method) = (self.handle, method.as_str().to_owned());
+                core.event(Event::Answered { call, method, status: 408, reason: "no response".into() });
+            }
         }
     }
 
@@ -434,9 +438,11 @@ impl Call {
     /// Sends a request in the dialog; `None` where it could not be sent.
     fn send(&mut self, now: Time, core: &mut Core, request: Request) -> Option<ClientKey> {
         let way = self.dialog.as_ref().map_or(self.way, |d| self.way_of(d));
+        let method = request.method.clone();
         match core.request(now, request, way) {
             Ok(key) => {
                 self.news.clients.push(key);
+                self.asked.push((key, method));
                 Some(key)
             }
             Err(error) => {
