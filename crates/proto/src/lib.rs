@@ -11,7 +11,7 @@
 //!
 //! # Where things are
 //!
-//! A datagram enters at [`agent`], is sorted by [`demux`], and goes to [`sip`] (then [`call`]) or to the
+//! A datagram enters at [`agent`], is sorted by [`demux`], and goes to [`sip`] (then `call`) or to the
 //! [`rtp`] sessions of a call. [`sdp`] turns offers and answers into the formats that a call's media use.
 //! `call` may use `sip`, `sdp` and `rtp`; those never use one another.
 
