@@ -2,9 +2,11 @@
 //!
 //! All calls share a port, and two one-port endpoints share a whole 5-tuple, so addresses alone do not
 //! tell calls apart: SSRCs that the peer announced or that were heard before come first, then the
-//! addresses that its description names, then the address that it signals from.
+//! addresses that its description names, then the address that it signals from. A peer with several
+//! addresses may send from one that it never named; then the SSRC that it announced is enough.
 
 use crate::call::Call;
+use crate::call::section::MediaSection;
 use crate::io::{CallHandle, Datagram};
 use crate::rtp::RtpPacket;
 use std::collections::{BTreeMap, HashMap};
@@ -16,8 +18,8 @@ type Place = (CallHandle, usize);
 pub(super) struct Routes {
     /// Streams heard before.
     heard: HashMap<(SocketAddr, u32), Place>,
-    /// Streams announced by `a=ssrc`, with the address that the call is signalled from.
-    announced: HashMap<(IpAddr, u32), Place>,
+    /// Sections by the SSRCs that were announced by `a=ssrc`.
+    announced: HashMap<u32, Vec<Place>>,
     /// Sections by the address that their media should come from.
     by_address: HashMap<SocketAddr, Vec<Place>>,
     /// Calls by the IP address of the peer's signalling and media.
@@ -31,7 +33,7 @@ pub(super) struct Routes {
 #[derive(Default)]
 struct Entries {
     heard: Vec<(SocketAddr, u32)>,
-    announced: Vec<(IpAddr, u32)>,
+    announced: Vec<u32>,
     addresses: Vec<SocketAddr>,
     hosts: Vec<IpAddr>,
     own: Vec<u32>,
@@ -61,9 +63,10 @@ impl Routes {
         for (index, section) in call.media().sections.iter().enumerate() {
             let sources = section.iter().flat_map(|s| &s.agreed.remote_sources);
             for source in sources {
-                for host in &hosts {
-                    self.announced.insert((*host, source.ssrc), (handle, index));
-                    entries.announced.push((*host, source.ssrc));
+                let places = self.announced.entry(source.ssrc).or_default();
+                if !places.contains(&(handle, index)) {
+                    places.push((handle, index));
+                    entries.announced.push(source.ssrc);
                 }
             }
         }
@@ -84,20 +87,13 @@ impl Routes {
             self.heard.remove(&key);
         }
         for key in entries.announced {
-            if self.announced.get(&key).is_some_and(|(h, _)| *h == handle) {
-                self.announced.remove(&key);
-            }
+            remove_places(&mut self.announced, &key, handle);
         }
         for ssrc in entries.own {
             self.own.remove(&ssrc);
         }
         for key in entries.addresses {
-            if let Some(places) = self.by_address.get_mut(&key) {
-                places.retain(|(h, _)| *h != handle);
-                if places.is_empty() {
-                    self.by_address.remove(&key);
-                }
-            }
+            remove_places(&mut self.by_address, &key, handle);
         }
         for key in entries.hosts {
             if let Some(calls) = self.by_host.get_mut(&key) {
@@ -120,7 +116,7 @@ impl Routes {
         if let Some(place) = self.heard.get(&(remote, packet.ssrc)) {
             return Some(*place);
         }
-        let announced = self.announced.get(&(remote.ip(), packet.ssrc)).copied();
+        let announced = self.announced(datagram, &packet, calls);
         let place = announced.or_else(|| self.guess(datagram, &packet, calls))?;
         self.heard.insert((remote, packet.ssrc), place);
         let heard = &mut self.entries.entry(place.0).or_default().heard;
@@ -130,6 +126,30 @@ impl Routes {
             self.heard.remove(&oldest);
         }
         Some(place)
+    }
+
+    /// The section whose peer announced the SSRC of a packet. Where it comes from a host that the peer never
+    /// named, the SSRC must be no other peer's, and the packet be one that the section takes.
+    fn announced(
+        &self,
+        datagram: &Datagram<'_>,
+        packet: &RtpPacket<'_>,
+        calls: &BTreeMap<CallHandle, Call>,
+    ) -> Option<Place> {
+        let places = self.announced.get(&packet.ssrc)?;
+        let from_there = |place: &&Place| self.is_host_of(place.0, datagram.remote.ip());
+        if let Some(place) = places.iter().rev().find(from_there) {
+            return Some(*place);
+        }
+        let [(handle, index)] = places.as_slice() else { return None };
+        let section = calls.get(handle)?.media().sections.get(*index)?.as_ref()?;
+        let takes = is_local(section, datagram) && section.session.accepts(packet.payload_type);
+        takes.then_some((*handle, *index))
+    }
+
+    /// Whether a call's peer named this host for signalling or media.
+    fn is_host_of(&self, handle: CallHandle, host: IpAddr) -> bool {
+        self.entries.get(&handle).is_some_and(|entries| entries.hosts.contains(&host))
     }
 
     /// By address and payload type: a section that takes the type and has no other stream yet is the likeliest.
@@ -142,10 +162,9 @@ impl Routes {
         // Whether a section may take the packet, and if so, whether it has no stream yet.
         let fits = |&(handle, index): &Place| -> Option<(bool, Place)> {
             let section = calls.get(&handle)?.media().sections.get(index)?.as_ref()?;
-            let local = section.ports.rtp.0 == datagram.socket || section.ports.rtcp.0 == datagram.socket;
             // Where the peer announced its SSRCs, another one belongs to another section, or to one that is gone.
             let stranger = !section.agreed.remote_sources.is_empty();
-            if !local || stranger || !section.session.accepts(packet.payload_type) {
+            if !is_local(section, datagram) || stranger || !section.session.accepts(packet.payload_type) {
                 return None;
             }
             let silent = !self
@@ -177,7 +196,9 @@ impl Routes {
         let by_address = self.by_address.get(&datagram.remote).into_iter().flatten().map(|(h, _)| *h);
         let by_host = self.by_host.get(&datagram.remote.ip()).into_iter().flatten().copied();
         let mut calls: Vec<CallHandle> = Vec::new();
-        for handle in by_address.chain(by_host).take(MAX_RTCP_CANDIDATES) {
+        let sender = ssrc_at(datagram.data, 4).and_then(|ssrc| self.announced.get(&ssrc));
+        let announced = sender.into_iter().flatten().map(|(h, _)| *h);
+        for handle in by_address.chain(by_host).chain(announced).take(MAX_RTCP_CANDIDATES) {
             if !calls.contains(&handle) {
                 calls.push(handle);
             }
@@ -185,15 +206,39 @@ impl Routes {
         calls
     }
 
-    /// The call whose own SSRC the first packet reports on or gives feedback to, if its peer is at that address.
+    /// The call whose own SSRC the first packet reports on or gives feedback to, if its peer is at that address
+    /// or sends with an SSRC that it announced.
     fn reported_on(&self, datagram: &Datagram<'_>) -> Option<CallHandle> {
         // The first report block stands behind 28 octets in SR, behind 8 in RR; feedback names its media
         // source behind 8 (RFC 3550 sections 6.4.1 and 6.4.2, RFC 4585 section 6.1).
         let at = if datagram.data.get(1) == Some(&200) { 28 } else { 8 };
-        let ssrc = datagram.data.get(at..at + 4)?.iter().fold(0u32, |n, b| n << 8 | u32::from(*b));
-        let handle = *self.own.get(&ssrc)?;
-        let known = self.entries.get(&handle)?.hosts.contains(&datagram.remote.ip());
+        let handle = *self.own.get(&ssrc_at(datagram.data, at)?)?;
+        let known = self.is_host_of(handle, datagram.remote.ip()) || {
+            let sender = ssrc_at(datagram.data, 4).and_then(|ssrc| self.announced.get(&ssrc));
+            sender.is_some_and(|places| places.iter().any(|(h, _)| *h == handle))
+        };
         known.then_some(handle)
+    }
+}
+
+/// Whether a datagram came in on a socket of this section.
+fn is_local(section: &MediaSection, datagram: &Datagram<'_>) -> bool {
+    section.ports.rtp.0 == datagram.socket || section.ports.rtcp.0 == datagram.socket
+}
+
+/// The SSRC that stands `at` octets into a packet.
+fn ssrc_at(data: &[u8], at: usize) -> Option<u32> {
+    let octets = data.get(at..at.checked_add(4)?)?;
+    Some(u32::from_be_bytes(octets.try_into().ok()?))
+}
+
+/// Takes a call's sections from those under `key`.
+fn remove_places<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<Place>>, key: &K, handle: CallHandle) {
+    if let Some(places) = map.get_mut(key) {
+        places.retain(|(h, _)| *h != handle);
+        if places.is_empty() {
+            map.remove(key);
+        }
     }
 }
 

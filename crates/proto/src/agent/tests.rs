@@ -18,6 +18,8 @@ struct Wire {
     events: [Vec<Event>; 2],
     deadlines: [Option<Time>; 2],
     kinds: Vec<(usize, crate::io::PacketKind)>,
+    /// Where the RTP and RTCP of either side come from, if not from its address.
+    media_from: [Option<SocketAddr>; 2],
 }
 
 impl Wire {
@@ -41,6 +43,7 @@ impl Wire {
             events: [Vec::new(), Vec::new()],
             deadlines: [None; 2],
             kinds: Vec::new(),
+            media_from: [None; 2],
         };
         wire.drain();
         wire
@@ -55,7 +58,9 @@ impl Wire {
                         self.sent += 1;
                         let to = self.agents.iter().position(|(_, a)| *a == remote);
                         if let Some(to) = to {
-                            let packet = (to, self.agents[from].1, data.to_vec());
+                            let sip = kind == crate::io::PacketKind::Sip;
+                            let source = self.media_from[from].filter(|_| !sip);
+                            let packet = (to, source.unwrap_or(self.agents[from].1), data.to_vec());
                             self.flight.insert((self.now + DELAY, self.sent), packet);
                         }
                     }
@@ -506,6 +511,29 @@ fn packets_of_a_section_that_is_gone_are_not_taken_for_those_of_another() {
     wire.command(0, Command::Hangup { call });
     wire.run(Duration::from_secs(70));
     wire.assert_idle();
+}
+
+#[test]
+fn media_from_an_address_that_the_peer_never_named_are_taken_by_their_announced_ssrc() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    wire.media_from[0] = Some("198.51.100.7:5004".parse().unwrap());
+    let call = wire.call();
+    wire.run(Duration::from_millis(100));
+    for n in 0..5 {
+        wire.send(0, call, 1, idr(3000 + n), 0);
+        wire.run(Duration::from_millis(40));
+    }
+    wire.run(Duration::from_secs(6));
+    assert_eq!(wire.frames(1, Codec::H264).len(), 5);
+    let dropped = &wire.agents[1].0.counters().dropped;
+    assert_eq!((dropped.rtp_stray, dropped.rtcp_stray), (0, 0));
+
+    let mut stranger = vec![0x80, 96, 0, 1, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78];
+    stranger.extend([0; 20]);
+    let (remote, local) = ("198.51.100.8:5004".parse().unwrap(), wire.agents[1].1);
+    let datagram = Datagram { socket: SocketId(0), local, remote, data: &stranger, received: wire.now };
+    wire.agents[1].0.handle(wire.now, Input::Datagram(datagram));
+    assert_eq!(wire.agents[1].0.counters().dropped.rtp_stray, 1);
 }
 
 #[test]
