@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// baresip binds its media ports to every address and so sends from this one, whatever it is told.
 const THEIRS: &str = "127.0.0.1";
+/// baresip binds its media ports to every address: told to use this one, it still sends from [`THEIRS`].
+const THEIRS_TOO: &str = "127.0.0.77";
 const OURS: &str = "127.0.0.78";
 /// How long each call lasts.
 const CALL: Duration = Duration::from_secs(10);
@@ -52,22 +53,33 @@ enum Side {
     Baresip,
 }
 
+/// A call to hold.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// The address that baresip names in its signalling and its descriptions.
+    host: &'static str,
+    caller: Side,
+    ender: Side,
+    sound: Sound,
+    video: Option<Video>,
+}
+
 /// baresip, answering by itself and steered through its stdin.
 struct Baresip {
     process: Process,
-    port: u16,
+    address: String,
     recordings: PathBuf,
 }
 
 impl Baresip {
-    fn start(scratch: &Scratch, sound: Sound, video: Option<Video>) -> Self {
+    fn start(scratch: &Scratch, host: &str, sound: Sound, video: Option<Video>) -> Self {
         need("baresip", "baresip-core baresip-ffmpeg");
-        let (port, recordings) = (free_port(THEIRS), scratch.file("recordings"));
+        let (address, recordings) = (format!("{host}:{}", free_port(host)), scratch.file("recordings"));
         std::fs::create_dir(&recordings).expect("a new directory");
         let tone = media::tone_wav(scratch.path(), sound.sample_rate, FILM_SECONDS);
         let (rate, module) = (sound.sample_rate, sound.module);
         let mut config = format!(
-            "poll_method epoll\nsip_listen {THEIRS}:{port}\nnet_interface {THEIRS}\n\
+            "poll_method epoll\nsip_listen {address}\nnet_interface {host}\n\
              module_path /usr/lib/baresip/modules\n\
              module stdio.so\nmodule {module}.so\nmodule aubridge.so\nmodule aufile.so\nmodule sndfile.so\n\
              module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
@@ -90,13 +102,13 @@ impl Baresip {
         scratch.write("config", &config);
         // Its list of codecs has both modes; by name it takes the first, which is mode 0.
         let codecs = if video == Some(Video::SingleNal) { ";video_codecs=h264" } else { "" };
-        scratch.write("accounts", &format!("<sip:lab@{THEIRS}>;regint=0;answermode=auto{codecs}\n"));
+        scratch.write("accounts", &format!("<sip:lab@{host}>;regint=0;answermode=auto{codecs}\n"));
         scratch.write("contacts", "");
         let mut command = Command::new("baresip");
         command.arg("-4").arg("-f").arg(scratch.path());
         let process = Process::start("baresip", &mut command);
         process.wait_for("baresip is ready", SOON);
-        Baresip { process, port, recordings }
+        Baresip { process, address, recordings }
     }
 
     /// Ends it, and gives the recording of what it heard.
@@ -118,9 +130,10 @@ struct Held {
     capture: PathBuf,
 }
 
-/// Holds a call of ten seconds from `caller`, ended by `ender`.
-fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: Option<Video>) -> Held {
-    let mut baresip = Baresip::start(scratch, sound, video);
+/// Holds a call of ten seconds.
+fn hold(scratch: &Scratch, plan: Plan) -> Held {
+    let Plan { host, caller, ender, sound, video } = plan;
+    let mut baresip = Baresip::start(scratch, host, sound, video);
     let capture = scratch.file("call.pcapng");
     let listen = format!("{OURS}:{}", free_port(OURS));
     let codecs = format!("h264,{}", sound.codec);
@@ -129,7 +142,7 @@ fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: Optio
     let common = [&common[..], &["--capture", capture.to_str().expect("a path in UTF-8")]].concat();
     let mut visavis = match caller {
         Side::Us => {
-            let uri = format!("sip:lab@{THEIRS}:{}", baresip.port);
+            let uri = format!("sip:lab@{}", baresip.address);
             let medium: &[&str] = if video.is_some() { &[] } else { &["--audio-only"] };
             Visavis::start(&[&["call", &uri], medium, &common].concat())
         }
@@ -153,15 +166,15 @@ fn hold(scratch: &Scratch, caller: Side, ender: Side, sound: Sound, video: Optio
 }
 
 /// Holds a call and asserts that all of it went well, as seen from both sides and from the wire.
-fn assert_call(caller: Side, ender: Side, sound: Sound, video: Option<Video>) {
+fn assert_call(plan: Plan) {
     let _alone = alone();
     let scratch = Scratch::new();
-    let Held { outcome, heard, capture } = hold(&scratch, caller, ender, sound, video);
+    let Held { outcome, heard, capture } = hold(&scratch, plan);
     assert_eq!(outcome.verdict["good"], true, "{}", outcome.verdict);
 
     outcome.assert_flowed("audio", CALL.as_secs());
-    assert_eq!(outcome.section("audio")["sent_as"], sound.agreed);
-    assert_eq!(outcome.section("audio")["received_as"], sound.agreed);
+    assert_eq!(outcome.section("audio")["sent_as"], plan.sound.agreed);
+    assert_eq!(outcome.section("audio")["received_as"], plan.sound.agreed);
     let tone = outcome.judged("/audio/tone_hz");
     assert!((tone - media::TONE).abs() <= 1.0, "baresip's tone is {tone} Hz");
     let heard = media::judge_sound(&heard);
@@ -173,7 +186,7 @@ fn assert_call(caller: Side, ender: Side, sound: Sound, video: Option<Video>) {
         let reports = wire::count(&capture, &format!("rtcp.pt == 200 && ip.src == {source}"));
         assert!(reports > 0, "no sender reports from {source}");
     }
-    match video {
+    match plan.video {
         Some(mode) => {
             assert_packets(&capture, mode);
             assert_pictures(&outcome, &capture, &scratch);
@@ -213,40 +226,64 @@ fn assert_pictures(outcome: &Outcome, capture: &Path, scratch: &Scratch) {
 
 #[test]
 fn baresip_calls_with_single_nal_units_and_g711_and_hangs_up() {
-    assert_call(Side::Baresip, Side::Baresip, PCMU, Some(Video::SingleNal));
+    assert_call(Plan {
+        host: THEIRS,
+        caller: Side::Baresip,
+        ender: Side::Baresip,
+        sound: PCMU,
+        video: Some(Video::SingleNal),
+    });
 }
 
 #[test]
 fn baresip_is_called_with_single_nal_units_and_g711_and_we_hang_up() {
-    assert_call(Side::Us, Side::Us, PCMU, Some(Video::SingleNal));
+    assert_call(Plan {
+        host: THEIRS,
+        caller: Side::Us,
+        ender: Side::Us,
+        sound: PCMU,
+        video: Some(Video::SingleNal),
+    });
 }
 
 #[test]
 fn baresip_calls_with_fragmented_nal_units_and_opus_and_we_hang_up() {
-    assert_call(Side::Baresip, Side::Us, OPUS, Some(Video::NonInterleaved));
+    assert_call(Plan {
+        host: THEIRS,
+        caller: Side::Baresip,
+        ender: Side::Us,
+        sound: OPUS,
+        video: Some(Video::NonInterleaved),
+    });
 }
 
 #[test]
 fn baresip_is_called_with_fragmented_nal_units_and_opus_and_hangs_up() {
-    assert_call(Side::Us, Side::Baresip, OPUS, Some(Video::NonInterleaved));
+    assert_call(Plan {
+        host: THEIRS,
+        caller: Side::Us,
+        ender: Side::Baresip,
+        sound: OPUS,
+        video: Some(Video::NonInterleaved),
+    });
 }
 
 #[test]
 fn baresip_without_a_camera_calls_with_sound_alone() {
-    assert_call(Side::Baresip, Side::Us, PCMA, None);
+    assert_call(Plan { host: THEIRS, caller: Side::Baresip, ender: Side::Us, sound: PCMA, video: None });
 }
 
 #[test]
-fn baresip_is_called_with_sound_alone_and_hangs_up() {
-    assert_call(Side::Us, Side::Baresip, OPUS, None);
+fn baresip_is_called_with_sound_alone_sends_it_from_an_address_it_never_named_and_hangs_up() {
+    assert_call(Plan { host: THEIRS_TOO, caller: Side::Us, ender: Side::Baresip, sound: OPUS, video: None });
 }
 
 #[test]
 fn baresip_refuses_pictures_alone_and_we_say_so() {
     let _alone = alone();
     let scratch = Scratch::new();
-    let baresip = Baresip::start(&scratch, PCMU, Some(Video::NonInterleaved));
-    let (uri, listen) = (format!("sip:lab@{THEIRS}:{}", baresip.port), format!("{OURS}:{}", free_port(OURS)));
+    let baresip = Baresip::start(&scratch, THEIRS, PCMU, Some(Video::NonInterleaved));
+    let (uri, listen) = (format!("sip:lab@{}", baresip.address), format!("{OURS}:{}", free_port(OURS)));
     let mut visavis = Visavis::start(&["call", &uri, "--listen", &listen, "--video-only"]);
     let outcome = visavis.finish(SOON);
     assert_eq!(outcome.record["end"], "refused", "{}", outcome.record);
