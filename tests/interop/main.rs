@@ -3,9 +3,6 @@
 //!
 //! Each module is one peer. A program that is missing fails the test and says how to install it.
 
-// Goes as soon as the peers are here that use it all.
-#![allow(dead_code)]
-
 mod baresip;
 mod demo;
 mod ffmpeg;
