@@ -29,7 +29,8 @@ impl Run {
     pub fn new(program: &str, args: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(args).current_dir(workspace());
-        Run { command, words: [&[program], args].concat().join(" ") }
+        let words: Vec<String> = [&[program], args].concat().into_iter().map(quoted).collect();
+        Run { command, words: words.join(" ") }
     }
 
     /// Sets an environment variable.
@@ -72,7 +73,7 @@ pub fn install(subcommand: &str, version: &str) -> Result<(), Failure> {
     cargo(&["install", "--locked", "--version", version, &package]).show().map(|_| ())
 }
 
-/// The value as a shell takes it.
+/// A word as a shell takes it.
 fn quoted(value: &str) -> String {
-    if value.contains(' ') { format!("'{value}'") } else { value.to_owned() }
+    if value.contains([' ', '*', '\n']) { format!("'{value}'") } else { value.to_owned() }
 }

@@ -34,7 +34,7 @@ pub fn soak(seconds: u64, seed: Option<u64>) -> Steps {
 pub fn bench(filter: Option<&str>) -> Steps {
     let mut steps = Steps::new();
     steps.step("bench", "what it costs", || {
-        let mut args = vec!["bench", "--workspace", "--benches"];
+        let mut args = vec!["bench", "--workspace", "--bench", "*"];
         args.extend(filter.map(|filter| ["--", filter]).into_iter().flatten());
         cargo(&args).show()
     });
