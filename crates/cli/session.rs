@@ -139,7 +139,10 @@ fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
             );
             output.say(format!("call {id} is over: {text}"));
         }
-        Event::Incoming { .. } | Event::Frame { .. } | Event::OptionsAnswered { .. } => {}
+        Event::Calling { .. }
+        | Event::Incoming { .. }
+        | Event::Frame { .. }
+        | Event::OptionsAnswered { .. } => {}
     }
 }
 

@@ -313,6 +313,7 @@ impl Driver {
                 return;
             }
             Event::Message { call: Some(call), .. }
+            | Event::Calling { call, .. }
             | Event::Progress { call, .. }
             | Event::Established { call, .. }
             | Event::Media { call, .. }

@@ -127,6 +127,7 @@ impl CallRecord {
     /// Takes in an event of the call; `since_setup` is the time since it was established.
     pub fn observe(&mut self, event: &Event, since_setup: Option<Duration>) {
         match event {
+            Event::Calling { call_id, .. } => self.call_id = Some(call_id.clone()),
             Event::Established { setup, .. } => self.setup_ms = Some(setup.as_secs_f64() * 1e3),
             Event::Media { sections, .. } => {
                 for (index, section) in sections.iter().enumerate() {

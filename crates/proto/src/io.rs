@@ -357,6 +357,13 @@ pub enum Event {
         /// Whether it offers sound and pictures; `None` where it brought no offer.
         offered: Option<MediaChoice>,
     },
+    /// The INVITE of a call placed from here went out.
+    Calling {
+        /// The call.
+        call: CallHandle,
+        /// Its Call-ID.
+        call_id: String,
+    },
     /// The peer sent a provisional response.
     Progress {
         /// The call.

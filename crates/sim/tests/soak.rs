@@ -102,6 +102,7 @@ fn check(pair: &mut Pair) -> usize {
 fn call_of(event: &Event) -> Option<CallHandle> {
     match event {
         Event::Incoming { call, .. }
+        | Event::Calling { call, .. }
         | Event::Progress { call, .. }
         | Event::Established { call, .. }
         | Event::Media { call, .. }

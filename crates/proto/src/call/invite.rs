@@ -89,6 +89,7 @@ impl Call {
             inviting.key = Some(key);
             inviting.invite = Some(invite);
         }
+        core.event(Event::Calling { call: self.handle, call_id });
         self.timers.set(Timer::Ring, Some(now + ring_timeout));
     }
 
@@ -297,6 +298,12 @@ impl Call {
                 return None;
             }
         };
+        // Nobody is rung for a call that cannot come about.
+        let usable = offered.offer.as_ref().map(|o| call.session.clone().answer(o, &call.local_media(core)));
+        if let Some(Err(error)) = usable {
+            call.decline(now, core, 488, &EndReason::Media { what: error.to_string() });
+            return None;
+        }
         let invite = &offered.invite;
         let event = Event::Incoming {
             call: handle,
