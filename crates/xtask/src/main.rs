@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Task::Interop { filter } => tasks::interop::run(filter.as_deref()),
         Task::Fuzz { target, seconds } => tasks::fuzz::run(target.as_deref(), seconds),
         Task::Soak { seconds, seed } => tasks::soak(seconds, seed),
-        Task::Bench { filter } => tasks::bench(filter.as_deref()),
+        Task::Bench { filter } => tasks::bench::run(filter.as_deref()),
     };
     steps.finish()
 }

@@ -1,5 +1,6 @@
 //! One task per file; the short ones are here.
 
+pub mod bench;
 pub mod fuzz;
 pub mod interop;
 pub mod test;
@@ -26,17 +27,6 @@ pub fn soak(seconds: u64, seed: Option<u64>) -> Steps {
             run = run.env("VISAVIS_SOAK_SEED", &seed.to_string());
         }
         run.show()
-    });
-    steps
-}
-
-/// Benchmarks.
-pub fn bench(filter: Option<&str>) -> Steps {
-    let mut steps = Steps::new();
-    steps.step("bench", "what it costs", || {
-        let mut args = vec!["bench", "--workspace", "--bench", "*"];
-        args.extend(filter.map(|filter| ["--", filter]).into_iter().flatten());
-        cargo(&args).show()
     });
     steps
 }
