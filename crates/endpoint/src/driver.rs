@@ -182,14 +182,15 @@ impl Driver {
     fn receive(&mut self, batch: &mut Batch) {
         let socket = self.main.clone();
         for _ in 0..TURN {
-            if socket.receive(batch).is_err() {
-                return;
-            }
+            let Ok(more) = socket.receive(batch) else { return };
             let clock = self.clock;
             let now = clock.now();
             for datagram in socket.datagrams(batch, &clock, now) {
                 self.datagram(now, self.main_id, datagram);
                 self.drain();
+            }
+            if !more {
+                return;
             }
         }
     }

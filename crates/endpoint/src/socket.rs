@@ -75,15 +75,24 @@ impl Socket {
         self.io.readable().await
     }
 
-    /// Reads what has arrived into `batch`; `WouldBlock` when that is nothing.
-    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+    /// Reads what has arrived into `batch`; whether more may be waiting. `WouldBlock` when nothing has arrived.
+    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<bool> {
         batch.filled = 0;
         let mut slices: Vec<IoSliceMut<'_>> = batch.buffers.iter_mut().map(|b| IoSliceMut::new(b)).collect();
         let metas = &mut batch.metas;
-        batch.filled = self
-            .io
-            .try_io(Interest::READABLE, || self.state.recv(UdpSockRef::from(&self.io), &mut slices, metas))?;
-        Ok(())
+        let mut filled = 0;
+        let tried = self.io.try_io(Interest::READABLE, || {
+            filled = self.state.recv(UdpSockRef::from(&self.io), &mut slices, metas)?;
+            // recvmmsg stops short of a full batch when it has met EAGAIN: asking again would hear the same. On
+            // other systems a batch may be one datagram.
+            let drained = cfg!(target_os = "linux") && filled < BATCH_SIZE;
+            if drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        batch.filled = filled;
+        match tried {
+            Err(error) if filled == 0 => Err(error),
+            tried => Ok(tried.is_ok()),
+        }
     }
 
     /// The datagrams of the last [`Socket::receive`], those that the kernel had joined apart again.
