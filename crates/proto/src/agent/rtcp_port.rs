@@ -27,6 +27,9 @@ impl RtcpPort {
         else {
             return;
         };
+        if core.config.signalling_only {
+            return;
+        }
         // Who says nothing of RTCP's port has it default to the next one, and may expect that of us.
         let silent = |s: &crate::call::section::MediaSection| {
             let ports =

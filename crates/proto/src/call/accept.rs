@@ -37,8 +37,9 @@ impl Call {
         if self.ports.reserve(core, &mut self.news.sockets, local) {
             return;
         }
-        let Phase::Offered(offered) = &self.phase else { return };
-        let (key, invite, offer) = (offered.key, offered.invite.clone(), offered.offer.clone());
+        let Phase::Offered(offered) = &mut self.phase else { return };
+        // The offer is answered here or never.
+        let (key, invite, offer) = (offered.key, offered.invite.clone(), offered.offer.take());
         let body = match &offer {
             Some(offer) => self.answer(now, core, offer),
             None => self.offer(core),

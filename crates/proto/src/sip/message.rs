@@ -70,7 +70,7 @@ impl Message {
 impl Request {
     /// A request without header fields and body.
     pub fn new(method: Method, uri: UriBuf) -> Self {
-        Request { method, uri, headers: Headers::new(), body: Bytes::new() }
+        Request { method, uri, headers: Headers::with_room(12, 512), body: Bytes::new() }
     }
 
     /// Puts a body of this media type in.
@@ -129,6 +129,7 @@ impl Response {
     /// the Timestamp too (RFC 3261 sections 8.2.6.1 and 8.2.6.2). The To tag is for the caller to add.
     pub fn to_request(request: &Request, status: u16) -> Self {
         let mut response = Response::new(status);
+        response.headers = Headers::with_room(request.headers.len() + 8, request.headers.octets() + 256);
         use HeaderName as N;
         for name in [N::Via, N::To, N::From, N::CallId, N::CSeq] {
             response.headers.copy_from(&request.headers, name);

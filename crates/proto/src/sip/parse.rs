@@ -207,7 +207,7 @@ struct Head {
 /// there was one before.
 fn read_head(text: &[u8], limits: &Limits) -> Head {
     let mut fields = Fields {
-        headers: Headers::with_capacity(16),
+        headers: Headers::with_room(16, 0),
         max: limits.sip_headers,
         open: None,
         list_values: 0,
@@ -215,22 +215,29 @@ fn read_head(text: &[u8], limits: &Limits) -> Head {
     };
     let mut rest = text;
     let mut ended = false;
+    let (mut folded, mut line_ends) = (false, 0);
     while let Some((line, tail)) = take_line(rest) {
         let at = text.len() - rest.len();
+        // What a line leaves of itself is its line end: CRLF or LF.
+        line_ends += usize::from(rest.len() - tail.len() - line.len() == 2);
         rest = tail;
         match line {
             [] => {
                 ended = true;
                 break;
             }
-            [b' ' | b'\t', ..] => fields.fold(at, line),
+            [b' ' | b'\t', ..] => {
+                folded = true;
+                fields.fold(at, line);
+            }
             _ => fields.begin(at, line, text),
         }
     }
     fields.finish(text);
     let Fields { mut headers, list_values, mut problem, .. } = fields;
     let len = text.len() - rest.len();
-    headers.set_text(text.get(..len).unwrap_or_default());
+    let text = text.get(..len).unwrap_or_default();
+    headers.set_text(text, folded || count(text, b'\r') != line_ends);
     if !ended {
         problem.get_or_insert((Problem::NoEnd, len));
     }
@@ -293,7 +300,7 @@ impl Fields {
         let start = value.end - lex::trim_start(value_text).len();
         let trimmed = lex::trim(value_text);
         if parsed.is_list() {
-            self.list_values += 1 + commas(trimmed);
+            self.list_values += 1 + count(trimmed, b',');
         }
         let name = name.start..name.start + name_text.len();
         self.headers.push_ranges(parsed, name, start..start + trimmed.len());
@@ -316,10 +323,10 @@ fn has_long_list(headers: &Headers, limit: usize) -> bool {
     names.into_iter().any(|name| headers.values(name).nth(limit).is_some())
 }
 
-/// How many commas there are. Counts octets in octets, which the compiler turns into vector code.
-fn commas(value: &[u8]) -> usize {
-    let count = |chunk: &[u8]| chunk.iter().fold(0u8, |n, &b| n + u8::from(b == b','));
-    value.chunks(255).map(|chunk| usize::from(count(chunk))).sum()
+/// How often `octet` occurs. Counts octets in octets, which the compiler turns into vector code.
+fn count(text: &[u8], octet: u8) -> usize {
+    let count = |chunk: &[u8]| chunk.iter().fold(0u8, |n, &b| n + u8::from(b == octet));
+    text.chunks(255).map(|chunk| usize::from(count(chunk))).sum()
 }
 
 /// The first line without its line end (CRLF or LF), and what lies behind it.

@@ -167,9 +167,14 @@ impl Headers {
         }
     }
 
-    /// No fields yet, with room for that many.
-    pub(in crate::sip) fn with_capacity(fields: usize) -> Headers {
-        Headers { text: Vec::new(), fields: Vec::with_capacity(fields) }
+    /// No fields yet, with room for that many, and for that many octets of names and values.
+    pub(in crate::sip) fn with_room(fields: usize, octets: usize) -> Headers {
+        Headers { text: Vec::with_capacity(octets), fields: Vec::with_capacity(fields) }
+    }
+
+    /// How many octets its names and values take, and whatever else its text holds.
+    pub(in crate::sip) fn octets(&self) -> usize {
+        self.text.len()
     }
 
     /// Adds a field that lies at these ranges of the text to come.
@@ -182,9 +187,12 @@ impl Headers {
         self.fields.push(Field { code: name.code(), name: at, value });
     }
 
-    /// Takes the text that the ranges point into, and unfolds the values in it.
-    pub(in crate::sip) fn set_text(&mut self, text: &[u8]) {
-        self.text = text.to_vec();
+    /// Takes the text that the ranges point into. Where values in it may hold line ends, they are unfolded.
+    pub(in crate::sip) fn set_text(&mut self, text: &[u8], folded: bool) {
+        self.text.extend_from_slice(text);
+        if !folded {
+            return;
+        }
         for field in &self.fields {
             unfold(self.text.get_mut(field.value.clone()).unwrap_or_default());
         }
