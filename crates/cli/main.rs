@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod lines;
 mod output;
 mod session;
 mod setup;
@@ -59,9 +60,15 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
     let output = Output::new(cli.json);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // One thread for the endpoint and all that follows its calls: signalling is too little work to be handed from
+    // thread to thread, which costs more than it does. Codecs, files and lines have threads of their own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&output, &Failure::Missing(format!("cannot start the runtime: {error}"))),
+        Err(error) => {
+            let code = fail(&output, &Failure::Missing(format!("cannot start the runtime: {error}")));
+            output.finish();
+            return code;
+        }
     };
     let result = runtime.block_on(async {
         match cli.command {
@@ -72,10 +79,12 @@ fn main() -> ExitCode {
     });
     // A resolver thread or a timer may still hold the runtime: nobody waits for those.
     runtime.shutdown_background();
-    match result {
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&output, &failure),
-    }
+    };
+    output.finish();
+    code
 }
 
 fn fail(output: &Output, failure: &Failure) -> ExitCode {

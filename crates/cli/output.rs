@@ -1,16 +1,17 @@
 //! What is printed: lines for people, or JSON objects for programs.
 
+use crate::lines::Lines;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a command says what happens. Texts go to stdout, or to stderr where stdout is for JSON.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     json: bool,
-    silent: bool,
+    lines: Option<Arc<Lines>>,
     status: ProgressBar,
 }
 
@@ -21,42 +22,41 @@ impl Output {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             status.set_style(style);
         }
-        Output { json, silent: false, status }
+        let lines = Some(Arc::new(Lines::start(status.clone())));
+        Output { json, lines, status }
     }
 
-    /// The same without any output, for the half of a call that somebody else tells about.
-    pub(crate) fn quiet(self) -> Self {
-        Output { json: false, silent: true, status: ProgressBar::hidden() }
+    /// One without any output, for the half of a call that somebody else tells about.
+    pub(crate) fn quiet() -> Self {
+        Output { json: false, lines: None, status: ProgressBar::hidden() }
     }
 
     /// One line for a person.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
-        if self.silent {
-            return;
+        let Some(lines) = &self.lines else { return };
+        if self.json {
+            lines.to_stderr(text.as_ref());
+        } else {
+            lines.to_stdout(text.as_ref());
         }
-        self.status.suspend(|| {
-            // Whoever read our output may have gone: that is no reason to end a call.
-            let _ = if self.json {
-                writeln!(std::io::stderr(), "{}", text.as_ref())
-            } else {
-                writeln!(std::io::stdout(), "{}", text.as_ref())
-            };
-        });
     }
 
-    /// One event for a program: `{"event":NAME,"v":1,...}` with the fields of `body`.
-    pub(crate) fn event(&self, name: &str, body: impl Serialize) {
-        if !self.json {
-            return;
-        }
+    /// One event for a program: `{"event":NAME,"v":1,...}` with the fields of `body`, which is asked for only
+    /// where somebody reads it.
+    pub(crate) fn event(&self, name: &str, body: impl FnOnce() -> Value) {
+        let Some(lines) = self.lines.as_ref().filter(|_| self.json) else { return };
         let mut line = json!({ "event": name, "v": 1 });
-        let body = serde_json::to_value(body).unwrap_or(Value::Null);
-        if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), body) {
+        if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), body()) {
             line.extend(fields);
         }
-        self.status.suspend(|| {
-            let _ = writeln!(std::io::stdout(), "{line}");
-        });
+        lines.to_stdout(&line.to_string());
+    }
+
+    /// Waits until everything said so far is written. Nothing that is said later is.
+    pub(crate) fn finish(&self) {
+        if let Some(lines) = &self.lines {
+            lines.finish();
+        }
     }
 
     /// The line that is written over again and again while a call lasts; nothing where there is no terminal.
@@ -73,8 +73,10 @@ impl Output {
 
     pub(crate) fn error(&self, text: &str, code: u8) {
         self.clear_status();
-        let _ = writeln!(std::io::stderr(), "visavis: {text}");
-        self.event("error", json!({ "text": text, "code": code }));
+        if let Some(lines) = &self.lines {
+            lines.to_stderr(&format!("visavis: {text}"));
+        }
+        self.event("error", || json!({ "text": text, "code": code }));
     }
 }
 

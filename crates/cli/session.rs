@@ -91,18 +91,18 @@ async fn press(call: &Call, keys: Option<&str>) {
 fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
     match event {
         Event::Progress { status, reason, .. } => {
-            output.event("progress", json!({ "call": id, "status": status, "reason": reason }));
+            output.event("progress", || json!({ "call": id, "status": status, "reason": reason }));
             if *status > 100 {
                 output.say(format!("{status} {reason}"));
             }
         }
         Event::Established { setup, .. } => {
             let setup_ms = setup.as_secs_f64() * 1e3;
-            output.event("established", json!({ "call": id, "setup_ms": setup_ms }));
+            output.event("established", || json!({ "call": id, "setup_ms": setup_ms }));
             output.say(format!("call {id} is up with {} after {}", record.peer, millis(Some(setup_ms))));
         }
         Event::Media { .. } => {
-            output.event("media", json!({ "call": id, "sections": record.sections }));
+            output.event("media", || json!({ "call": id, "sections": record.sections }));
             for section in record.sections.iter().filter(|s| s.kind.is_some()) {
                 output.say(format!(
                     "  {:5} {:8} sending {}, receiving {}",
@@ -114,28 +114,28 @@ fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
             }
         }
         Event::Dtmf { digit, duration, .. } => {
-            output.event("dtmf", json!({ "call": id, "digit": digit, "ms": duration.as_millis() as u64 }));
+            output.event("dtmf", || json!({ "call": id, "digit": digit, "ms": duration.as_millis() as u64 }));
             output.say(format!("call {id}: key {digit}"));
         }
         Event::Message { content_type, body, .. } => {
             let text = String::from_utf8_lossy(body);
             output.event(
                 "message",
-                json!({ "call": id, "content_type": content_type, "octets": body.len(), "text": text }),
+                || json!({ "call": id, "content_type": content_type, "octets": body.len(), "text": text }),
             );
             output.say(format!("call {id}: message of {} octets, {content_type}", body.len()));
         }
         Event::Answered { method, status, reason, .. } => {
             output.event(
                 "answered",
-                json!({ "call": id, "method": method, "status": status, "reason": reason }),
+                || json!({ "call": id, "method": method, "status": status, "reason": reason }),
             );
         }
         Event::Ended { .. } => {
             let text = record.end_text.as_deref().unwrap_or("unknown");
             output.event(
                 "ended",
-                json!({ "call": id, "end": record.end, "text": text, "duration_s": record.duration_s }),
+                || json!({ "call": id, "end": record.end, "text": text, "duration_s": record.duration_s }),
             );
             output.say(format!("call {id} is over: {text}"));
         }

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
     let address = endpoint.local_addr();
-    output.event("listening", json!({ "address": address.to_string() }));
+    output.event("listening", || json!({ "address": address.to_string() }));
     output.say(format!("answering calls on UDP {address}; Ctrl-C ends"));
     let (done, mut finished) = mpsc::unbounded_channel();
     let stop = interruption();
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
                 }
                 Some(Arrival::Message { from, content_type, body }) => {
                     let text = String::from_utf8_lossy(&body);
-                    output.event("message", json!({
+                    output.event("message", || json!({
                         "from": from.to_string(), "content_type": content_type, "octets": body.len(), "text": text,
                     }));
                     output.say(format!("message from {from}: {} octets, {content_type}", body.len()));
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
         }
     }
     endpoint.shutdown().await;
-    output.event("summary", json!({ "calls": tally.ended, "bad": tally.bad }));
+    output.event("summary", || json!({ "calls": tally.ended, "bad": tally.bad }));
     let calls = if tally.ended == 1 { "call" } else { "calls" };
     output.say(format!("{} {calls}, {} bad", tally.ended, tally.bad));
     if let Some(capture) = capture {
@@ -109,13 +109,12 @@ fn greet(
 ) {
     let Some(incoming) = call.incoming().cloned() else { return };
     let handle = call.handle();
-    output.event(
-        "incoming",
+    output.event("incoming", || {
         json!({
             "call": handle.0, "from": incoming.from.to_string(), "to": incoming.to.to_string(),
             "remote": incoming.remote.to_string(), "call_id": incoming.call_id,
-        }),
-    );
+        })
+    });
     output.say(format!("call {} from {} at {}", handle.0, incoming.from, incoming.remote));
     let script = Script { duration: args.duration, ..Script::default() };
     let (ring, declines) = (args.ring, args.decline.is_some());

@@ -14,11 +14,11 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     let media = options.agent.media;
     let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
-    output.event("listening", json!({ "address": endpoint.local_addr().to_string() }));
+    output.event("listening", || json!({ "address": endpoint.local_addr().to_string() }));
     let (late_offer, ring_timeout) = (args.late_offer, args.ring_timeout);
     let call = endpoint.call(&args.uri, CallOptions { media, late_offer, ring_timeout }).await?;
     let id = call.handle().0;
-    output.event("calling", json!({ "call": id, "uri": args.uri }));
+    output.event("calling", || json!({ "call": id, "uri": args.uri }));
     let script = Script { duration: args.duration, dtmf: args.dtmf, status: true };
     let mut record = follow(call, CallRecord::outgoing(&args.uri), script, output, interruption()).await;
     if let Some((_, media)) = endpoint.media_report().await {

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
         caller.local_addr(),
         callee.local_addr()
     ));
-    output.event("calling", json!({ "call": 1, "uri": target }));
+    output.event("calling", || json!({ "call": 1, "uri": target }));
 
     let stop = interruption();
     let call = caller.call(&target, CallOptions { media, ..CallOptions::default() }).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
         let Some(Arrival::Call(call)) = callee.accept().await else { return CallRecord::default() };
         let record = call.incoming().map(CallRecord::incoming).unwrap_or_default();
         let (_keep, never) = tokio::sync::watch::channel(false);
-        follow(call, record, Script::default(), &Output::new(false).quiet(), never).await
+        follow(call, record, Script::default(), &Output::quiet(), never).await
     };
     let (mut there, mut back) = tokio::join!(caller_side, callee_side);
     // What arrives at the callee is what the caller sent, and the other way round.
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
         captured.written,
     ));
     output.say(format!("verdict: {verdict}"));
-    output.event("verdict", json!({ "verdict": verdict, "caller": there, "callee": back }));
+    output.event("verdict", || json!({ "verdict": verdict, "caller": there, "callee": back }));
     if verdict.good { Ok(()) } else { Err(Failure::Bad) }
 }
 

@@ -39,7 +39,7 @@ fn judged(judgement: &Judgement) -> Option<String> {
 
 /// Prints what became of a call.
 pub(crate) fn summary(output: &Output, id: u64, record: &CallRecord, verdict: &Verdict) {
-    output.event("call", json!({ "call": id, "record": record, "verdict": verdict }));
+    output.event("call", || json!({ "call": id, "record": record, "verdict": verdict }));
     let media = &record.media;
     for section in record.sections.iter().filter(|s| s.kind.is_some()) {
         output.say(format!(
