@@ -7,9 +7,11 @@ use crate::output::Output;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
-use visavis::{CallOptions, CallRecord, Endpoint, Expectation};
+use visavis::{CallOptions, CallRecord, Endpoint, Expectation, Target};
 
 pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> {
+    // What was typed comes first: a port that is taken does not matter to a call that cannot be placed.
+    Target::resolve(&args.uri, args.endpoint.listen.ip()).await?;
     let mut options = setup::options(&args.endpoint, &args.media)?;
     let media = options.agent.media;
     let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;

@@ -177,7 +177,9 @@ impl CallRecord {
         let used: Vec<&SectionRecord> = self.sections.iter().filter(|s| s.kind.is_some()).collect();
         let sent = used.iter().any(|s| s.packets_sent > 0);
         let received = used.iter().any(|s| s.packets_received > 0);
-        match (sent, received) {
+        let agreed = |ways: [&str; 2]| used.iter().any(|s| s.direction.is_some_and(|d| ways.contains(&d)));
+        let (sends, receives) = (agreed(["sendrecv", "sendonly"]), agreed(["sendrecv", "recvonly"]));
+        match (sent || !sends, received || !receives) {
             (false, false) => reasons.push("no media in either direction".into()),
             (true, false) => reasons.push("one-way: nothing arrived".into()),
             (false, true) => reasons.push("one-way: nothing was sent".into()),
@@ -314,6 +316,16 @@ mod tests {
         let lossy = record(vec![section("audio", 9, 90, 10)]).verdict(&Expectation::default());
         assert_eq!(lossy.reasons, ["audio: 10.0 % of the packets were lost"]);
         assert!(record(Vec::new()).verdict(&Expectation { media: false, ..Expectation::default() }).good);
+    }
+
+    #[test]
+    fn a_direction_that_was_agreed_to_be_silent_is_not_held_against_a_call() {
+        let listening = SectionRecord { direction: Some("recvonly"), ..section("audio", 0, 9, 0) };
+        assert!(record(vec![listening]).verdict(&Expectation::default()).good);
+        let talking = SectionRecord { direction: Some("sendonly"), ..section("audio", 9, 0, 0) };
+        assert!(record(vec![talking]).verdict(&Expectation::default()).good);
+        let deaf = SectionRecord { direction: Some("recvonly"), ..section("audio", 0, 0, 0) };
+        assert!(!record(vec![deaf]).verdict(&Expectation::default()).good);
     }
 
     #[test]
