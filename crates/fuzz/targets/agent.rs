@@ -197,7 +197,8 @@ impl Wire {
                 self.formats.retain(|(s, c, _), _| (*s, *c) != (side, call));
                 return;
             }
-            Event::Progress { call, .. }
+            Event::Calling { call, .. }
+            | Event::Progress { call, .. }
             | Event::Established { call, .. }
             | Event::Frame { call, .. }
             | Event::Dtmf { call, .. }
