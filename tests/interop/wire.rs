@@ -7,7 +7,9 @@ use std::path::Path;
 pub(crate) fn fields(capture: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
     need("tshark", "tshark");
     let capture = capture.to_str().expect("a path in UTF-8");
-    let mut args = vec!["-n", "-r", capture, "--enable-heuristic", "rtp_udp", "-Y", filter, "-T", "fields"];
+    // By content before port: the free port that a test was given may be registered to another protocol.
+    let content = ["-o", "udp.try_heuristic_first:TRUE", "--enable-heuristic", "rtp_udp"];
+    let mut args = [&["-n", "-r", capture][..], &content, &["-Y", filter, "-T", "fields"]].concat();
     args.extend(fields.iter().flat_map(|field| ["-e", field]));
     let text = String::from_utf8(run("tshark", &args)).expect("tshark writes UTF-8");
     text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
