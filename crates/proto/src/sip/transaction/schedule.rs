@@ -6,7 +6,7 @@ use crate::time::Time;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A timer that was started. Whether it still runs, its transaction knows ([`Running`]).
+/// A timer that was started. Whether it still runs, its transaction knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Alarm {
     pub(super) at: Time,
