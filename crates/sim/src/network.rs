@@ -10,6 +10,7 @@
 
 use crate::link::{DropReason, Link, LinkProfile, LinkStats, Outcome};
 use bytes::Bytes;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use visavis_proto::Time;
@@ -60,7 +61,7 @@ impl Access {
 
 /// A box that hosts stand behind: it sees what passes between them and the outside, and may rewrite or drop
 /// it. What hosts behind it send to each other's own addresses does not reach it.
-pub trait Middlebox {
+pub trait Middlebox: Any {
     /// Its addresses on the outside. Datagrams to them are handed to [`Middlebox::inbound`].
     fn addresses(&self) -> Vec<IpAddr>;
 
@@ -115,7 +116,7 @@ pub struct NetworkStats {
     pub queue_full: u64,
     /// Datagrams that a middlebox dropped.
     pub filtered: u64,
-    /// Datagrams to an address that nobody has.
+    /// Datagrams to an address that nobody has, or that its host gave up while they were on their way.
     pub unroutable: u64,
     /// Datagrams on their way.
     pub in_flight: u64,
@@ -135,6 +136,7 @@ pub struct Network {
 }
 
 struct Host {
+    addresses: Vec<IpAddr>,
     realm: Option<MiddleboxId>,
     up: Link,
     down: Link,
@@ -194,7 +196,7 @@ impl Network {
         let id = HostId(self.hosts.len());
         self.claim(behind, addresses, Owner::Host(id))?;
         let (up, down) = (self.link(access.up), self.link(access.down));
-        self.hosts.push(Host { realm: behind, up, down });
+        self.hosts.push(Host { addresses: addresses.to_vec(), realm: behind, up, down });
         Ok(id)
     }
 
@@ -233,6 +235,9 @@ impl Network {
             let ((at, _), Flight { leg, packet }) = self.flights.pop_first()?;
             match leg {
                 Leg::Up(from) => self.route(at, from, packet),
+                Leg::Down(host) if !self.hosts[host.0].addresses.contains(&packet.dst.ip()) => {
+                    self.stats.unroutable += 1;
+                }
                 Leg::Down(host) => {
                     self.stats.delivered += 1;
                     return Some(Arrival { at, host, packet });
@@ -251,6 +256,33 @@ impl Network {
         let host = &mut self.hosts[host.0];
         host.up.set_profile(access.up);
         host.down.set_profile(access.down);
+    }
+
+    /// Gives a host other addresses in place of those that it has. What is on its way to the old ones is lost.
+    ///
+    /// # Panics
+    ///
+    /// Where the host belongs to another network.
+    pub fn set_addresses(&mut self, host: HostId, addresses: &[IpAddr]) -> Result<(), NetworkError> {
+        let realm = self.hosts[host.0].realm;
+        let own = |owner: &Owner| matches!(owner, Owner::Host(id) if *id == host);
+        let foreign = |a: &&IpAddr| self.routes.get(&(realm, **a)).is_some_and(|owner| !own(owner));
+        if let Some(taken) = addresses.iter().find(foreign) {
+            return Err(NetworkError::AddressTaken(*taken));
+        }
+        self.routes.retain(|_, owner| !own(owner));
+        self.hosts[host.0].addresses = addresses.to_vec();
+        self.claim(realm, addresses, Owner::Host(host))
+    }
+
+    /// A middlebox, to read its counters or to make it misbehave; `None` where it is not a `T`.
+    ///
+    /// # Panics
+    ///
+    /// Where the middlebox belongs to another network.
+    pub fn middlebox<T: Middlebox>(&mut self, id: MiddleboxId) -> Option<&mut T> {
+        let middlebox: &mut dyn Any = self.middleboxes[id.0].middlebox.as_mut();
+        middlebox.downcast_mut()
     }
 
     /// What the up link and the down link of a host have done.
@@ -403,6 +435,26 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_moves_loses_what_is_on_its_way_to_its_old_address() {
+        let mut network = Network::new([0; 32]);
+        let line = || Access::symmetric(LinkProfile::delay(10 * MS));
+        let [old, new, taken]: [IpAddr; 3] =
+            ["10.0.0.1", "10.0.0.2", "10.0.0.9"].map(|text| text.parse().unwrap());
+        let a = network.add_host(&[old], line(), None).unwrap();
+        let b = network.add_host(&[taken], line(), None).unwrap();
+        network.send(Time::ZERO, b, packet("10.0.0.9:1", "10.0.0.1:1", b"on its last leg"));
+        assert_eq!(network.advance(Time::from_millis(10)), None);
+        network.send(Time::from_millis(10), b, packet("10.0.0.9:1", "10.0.0.1:1", b"on its first leg"));
+        assert_eq!(network.set_addresses(a, &[taken]), Err(NetworkError::AddressTaken(taken)));
+        network.set_addresses(a, &[new]).unwrap();
+        assert!(drain(&mut network).is_empty());
+        assert_eq!(network.stats().unroutable, 2);
+        let after = packet("10.0.0.9:1", "10.0.0.2:1", b"after");
+        network.send(Time::from_millis(30), b, after.clone());
+        assert_eq!(drain(&mut network)[0].packet, after);
+    }
+
+    #[test]
     fn every_datagram_is_accounted_for_at_every_moment() {
         let mut network = Network::new([3; 32]);
         let a = network.add_host(&["10.0.0.1".parse().unwrap()], bad_line(), None).unwrap();
@@ -498,6 +550,8 @@ mod tests {
             ]
         );
         assert_eq!(network.stats().filtered, 1);
+        assert_eq!(network.middlebox::<ToyNat>(home).unwrap().inside.len(), 1);
+        assert!(network.middlebox::<crate::Nat>(home).is_none());
 
         network.send(Time::ZERO, server, packet("198.51.100.1:7", "203.0.113.1:9", b"back"));
         let arrivals = drain(&mut network);

@@ -2,7 +2,7 @@
 
 use crate::network::{Access, HostId, MiddleboxId, Network, NetworkError, Packet};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use visavis_proto::Time;
 use visavis_proto::io::{Datagram, Event, Input, OpenError, Output, SocketId, Transmit};
@@ -107,6 +107,17 @@ impl<N: Node> World<N> {
     /// Everything that a node has reported since [`World::take_events`].
     pub fn events(&self, id: NodeId) -> &[(Time, Event)] {
         &self.nodes[id.0].events
+    }
+
+    /// Gives a node's host another address in place of its own, as a machine that changes its network does:
+    /// sockets keep their ports, what is on its way to the old address is lost, and the node is told.
+    pub fn readdress(&mut self, id: NodeId, address: IpAddr) -> Result<(), NetworkError> {
+        let slot = &mut self.nodes[id.0];
+        self.network.set_addresses(slot.host, &[address])?;
+        slot.address.set_ip(address);
+        slot.sockets.values_mut().for_each(|socket| socket.set_ip(address));
+        self.input(id, Input::InterfacesChanged { addresses: vec![address] });
+        Ok(())
     }
 
     /// Lets a name resolve to these addresses, for every node.
@@ -229,6 +240,10 @@ impl<N: Node> World<N> {
     fn transmit(&mut self, id: NodeId, transmit: Transmit) {
         let slot = &self.nodes[id.0];
         let Some(src) = slot.sockets.get(&transmit.socket) else { return };
+        // A kernel refuses to send from an address that the machine does not have.
+        if transmit.local.is_some_and(|local| local != src.ip()) {
+            return;
+        }
         let packet = Packet { src: *src, dst: transmit.remote, data: transmit.data };
         self.network.send(self.now, slot.host, packet);
     }
@@ -276,6 +291,7 @@ mod tests {
         outputs: VecDeque<Output>,
         got: Vec<(Time, u64)>,
         opened: Vec<Result<(SocketId, SocketAddr), OpenError>>,
+        addresses: Vec<IpAddr>,
     }
 
     impl Toy {
@@ -311,6 +327,7 @@ mod tests {
                     }
                 }
                 Input::SocketOpened { result, .. } => self.opened.push(result),
+                Input::InterfacesChanged { addresses } => self.addresses = addresses,
                 other => panic!("unexpected {other:?}"),
             }
         }
@@ -391,6 +408,38 @@ mod tests {
         assert_eq!(opened[0], Ok((SocketId(1), "10.0.0.1:11".parse().unwrap())));
         assert_eq!(opened[1], Err(OpenError("no free port on 10.0.0.1".into())));
         assert_eq!(opened[2], Err(OpenError("this host does not have the address 10.0.0.9".into())));
+    }
+
+    #[test]
+    fn a_node_that_moves_is_told_and_sends_and_receives_at_its_new_address() {
+        let (mut world, caller, echo) = pair(1, Access::symmetric(LinkProfile::delay(10 * MS)), 3);
+        // The first number is on its way when the echo moves, and lost; so is all that is sent to its old address.
+        world.run_for(15 * MS);
+        let new: IpAddr = "10.0.0.9".parse().unwrap();
+        world.readdress(echo, new).unwrap();
+        assert_eq!(world.node(echo).addresses, [new]);
+        world.run_for(10 * MS);
+        world.node(caller).peer = Some(world.address(echo));
+        world.run_for(Duration::from_secs(1));
+        let got = |got: &[(Time, u64)]| got.iter().map(|(_, n)| *n).collect::<Vec<_>>();
+        assert_eq!(got(&world.node(echo).got), [0]);
+        assert_eq!(got(&world.node(caller).got), [0]);
+    }
+
+    #[test]
+    fn nothing_is_sent_from_an_address_that_the_host_no_longer_has() {
+        let (mut world, caller, echo) = pair(1, Access::default(), 0);
+        for local in ["10.0.0.7", "10.0.0.1"] {
+            let remote = world.address(echo);
+            let caller = world.node(caller);
+            caller.send(remote, 5);
+            let Some(Output::Transmit(transmit)) = caller.outputs.back_mut() else { panic!("no output") };
+            transmit.local = Some(local.parse().unwrap());
+        }
+        world.node(caller).next = None;
+        world.input(caller, Input::Timeout);
+        world.run_for(MS);
+        assert_eq!(world.node(echo).got.len(), 1);
     }
 
     /// Asks to be woken at once, for ever.
