@@ -24,6 +24,7 @@ pub mod limits;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod stun;
 pub mod time;
 
 pub use time::Time;

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that each module of proto may use, itself aside. `call` and `agent` join the rest and may use all.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
+    ("stun", &["limits", "time"]),
     ("sip", &["io", "limits", "time"]),
     ("sdp", &["frame", "io", "limits"]),
     ("rtp", &["frame", "io", "limits", "time"]),
