@@ -1,8 +1,8 @@
 //! What kind of datagram is this? STUN, RTP, RTCP, SIP and keep-alives share one port.
 //!
 //! RFC 7983 section 7 gives the ranges of the first octet for all of them but SIP, whose method names fall
-//! into the ranges of TURN channels (`A`..`O`) and of DTLS. So SIP is told by its start line, and
-//! TURN ChannelData is believed from a known relay only, which an endpoint without one never has.
+//! into the ranges of TURN channels (`A`..`O`) and of DTLS. So SIP is told by its start line first; what then has
+//! the form of TURN ChannelData is believed from a known relay only, which this endpoint does not have.
 
 /// The magic cookie of RFC 8489 section 5.
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
@@ -22,6 +22,10 @@ pub enum Kind {
     KeepAlive,
     /// DTLS (RFC 7983).
     Dtls,
+    /// ZRTP (RFC 6189 section 5).
+    Zrtp,
+    /// TURN ChannelData (RFC 8656 section 12.4), by its form.
+    TurnChannel,
     /// None of these.
     Unknown,
 }
@@ -47,6 +51,8 @@ pub fn classify(data: &[u8]) -> Kind {
         }
         _ if has_start_line(data) => Kind::Sip,
         20..=63 if is_dtls(data) => Kind::Dtls,
+        16..=19 if data.get(4..8) == Some(b"ZRTP") => Kind::Zrtp,
+        64..=79 if is_channel_data(data) => Kind::TurnChannel,
         _ => Kind::Unknown,
     }
 }
@@ -61,6 +67,14 @@ fn is_stun(data: &[u8]) -> bool {
 /// A DTLS record header (RFC 6347 section 4.1): version 254.x at octet 1, and 13 octets at the least.
 fn is_dtls(data: &[u8]) -> bool {
     data.len() >= 13 && data.get(1) == Some(&254)
+}
+
+/// A channel number from 0x4000 to 0x4fff, and a length that the datagram holds, over UDP with up to three octets of
+/// padding (RFC 8656 section 12.5).
+fn is_channel_data(data: &[u8]) -> bool {
+    let Some(&[_, _, l0, l1]) = data.first_chunk::<4>() else { return false };
+    let length = usize::from(u16::from_be_bytes([l0, l1]));
+    (length..length + 4).contains(&(data.len() - 4))
 }
 
 /// Whether the first line is `SIP/d.d ...` or `TOKEN something SIP/d.d`, any version.
@@ -130,6 +144,8 @@ mod tests {
         let mut hello = vec![22, 254, 253];
         hello.extend([0; 20]);
         assert_eq!(classify(&hello), Kind::Dtls);
-        assert_eq!(classify(&[64, 0, 0, 4, 1, 2, 3, 4]), Kind::Unknown);
+        assert_eq!(classify(&[64, 0, 0, 4, 1, 2, 3, 4]), Kind::TurnChannel);
+        assert_eq!(classify(&[64, 0, 0, 9, 1, 2, 3, 4]), Kind::Unknown);
+        assert_eq!(classify(b"\x10\x00\x00\x01ZRTP\x00\x00\x00\x00"), Kind::Zrtp);
     }
 }

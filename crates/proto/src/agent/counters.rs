@@ -9,6 +9,8 @@ pub struct Counters {
     pub dropped: Dropped,
     /// Datagrams out.
     pub sent: u64,
+    /// STUN requests answered that belong to no peer's checks.
+    pub stun_answered: u64,
     /// Calls that came in.
     pub calls_in: u64,
     /// Calls placed.
@@ -32,6 +34,10 @@ pub struct Received {
     pub keep_alive: u64,
     /// DTLS.
     pub dtls: u64,
+    /// ZRTP.
+    pub zrtp: u64,
+    /// TURN ChannelData.
+    pub turn_channel: u64,
     /// Everything else.
     pub unknown: u64,
 }
@@ -51,6 +57,12 @@ pub struct Dropped {
     pub rtp_refused: u64,
     /// RTCP that belongs to no call or cannot be read.
     pub rtcp_stray: u64,
+    /// STUN that could not be read.
+    pub stun_malformed: u64,
+    /// STUN responses to nothing that was asked, and indications.
+    pub stun_stray: u64,
+    /// STUN requests that were not answered because too much was asked.
+    pub stun_limited: u64,
     /// A kind of datagram that this endpoint has no use for.
     pub unwanted: u64,
     /// Coded frames that could not be sent: no section, no format, a full pacer.

@@ -17,10 +17,14 @@ use self::routes::Routes;
 use self::rtcp_port::RtcpPort;
 use crate::call::Call;
 use crate::demux::{self, Kind};
-use crate::io::{CallHandle, Command, Datagram, EndReason, Event, Input, Output, RequestId, SectionStats};
+use crate::io::{
+    CallHandle, Command, Datagram, EndReason, Event, Input, Output, PacketKind, RequestId, SectionStats,
+    Transmit,
+};
 use crate::sip::dialog::DialogId;
 use crate::sip::transaction::{self, ClientKey, Endpoint, ServerKey, TuEvent};
 use crate::sip::{Message, UriBuf};
+use crate::stun;
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,6 +36,7 @@ pub struct Agent {
     core: Core,
     calls: BTreeMap<CallHandle, Call>,
     routes: Routes,
+    responder: stun::Responder,
     dialogs: HashMap<DialogId, CallHandle>,
     clients: HashMap<ClientKey, Asker>,
     servers: HashMap<ServerKey, CallHandle>,
@@ -57,6 +62,7 @@ impl Agent {
             core: Core::new(config, seed),
             calls: BTreeMap::new(),
             routes: Routes::default(),
+            responder: stun::Responder::default(),
             dialogs: HashMap::new(),
             clients: HashMap::new(),
             servers: HashMap::new(),
@@ -189,10 +195,19 @@ impl Agent {
             Kind::KeepAlive => received.keep_alive += 1,
             Kind::Stun => {
                 received.stun += 1;
-                self.core.counters.dropped.unwanted += 1;
+                self.stun(now, datagram);
             }
+            // What this endpoint has no use for: it offers neither DTLS nor ZRTP, and has no relay.
             Kind::Dtls => {
                 received.dtls += 1;
+                self.core.counters.dropped.unwanted += 1;
+            }
+            Kind::Zrtp => {
+                received.zrtp += 1;
+                self.core.counters.dropped.unwanted += 1;
+            }
+            Kind::TurnChannel => {
+                received.turn_channel += 1;
                 self.core.counters.dropped.unwanted += 1;
             }
             Kind::Unknown => {
@@ -215,6 +230,24 @@ impl Agent {
                 tracing::debug!(%error, %remote, "a SIP message cannot be read");
                 self.malformed(error, source);
             }
+        }
+    }
+
+    /// STUN gets what any STUN server answers.
+    fn stun(&mut self, now: Time, datagram: Datagram<'_>) {
+        let Datagram { socket, local, remote, data, .. } = datagram;
+        let Ok(message) = stun::Message::parse(data) else {
+            self.core.counters.dropped.stun_malformed += 1;
+            return;
+        };
+        match self.responder.handle(now, &message, remote) {
+            stun::Answer::Send(data) => {
+                self.core.counters.stun_answered += 1;
+                let (local, kind) = (Some(local.ip()), PacketKind::Stun);
+                self.core.transmit(Transmit { socket, local, remote, data, kind });
+            }
+            stun::Answer::Stray => self.core.counters.dropped.stun_stray += 1,
+            stun::Answer::Limited => self.core.counters.dropped.stun_limited += 1,
         }
     }
 

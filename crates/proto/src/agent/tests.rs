@@ -739,3 +739,37 @@ fn a_message_too_large_for_udp_is_not_sent() {
     assert!(wire.events[0].iter().any(|e| matches!(e, Event::Answered { status: 513, .. })));
     assert!(!wire.events[1].iter().any(|e| matches!(e, Event::Message { .. })));
 }
+
+#[test]
+fn every_kind_of_datagram_is_counted_and_stun_requests_alone_are_answered() {
+    let mut wire = Wire::new([Config::default(), Config::default()]);
+    let (now, local) = (wire.now, wire.agents[0].1);
+    let remote: SocketAddr = "198.51.100.5:3478".parse().unwrap();
+    let id = stun::TransactionId([7; 16]);
+    let request = stun::Builder::binding(stun::Class::Request, id).finish(None);
+    let response = stun::Builder::binding(stun::Class::Success, id).mapped_address(local).finish(None);
+    let cut = [&request[..3], &[8], &request[4..], &[0, 9, 0, 200, 0, 0, 0, 0]].concat();
+    let packets: [&[u8]; 7] = [
+        &request,
+        &response,
+        &cut,
+        b"\x10\x00\x00\x01ZRTP\x00\x00\x00\x00",
+        &[0x40, 0, 0, 4, 1, 2, 3, 4],
+        &[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        b"\r\n\r\n",
+    ];
+    let agent = &mut wire.agents[0].0;
+    for data in packets {
+        let datagram = Datagram { socket: SocketId(0), local, remote, data, received: now };
+        agent.handle(now, Input::Datagram(datagram));
+    }
+    let Output::Transmit(answer) = agent.poll(now) else { panic!("a STUN request is answered") };
+    assert_eq!((answer.remote, answer.kind), (remote, crate::io::PacketKind::Stun));
+    assert_eq!(stun::Message::parse(&answer.data).unwrap().mapped_address(), Some(remote));
+    assert!(matches!(agent.poll(now), Output::Timeout(_)));
+    let Counters { received, dropped, stun_answered, .. } = agent.counters().clone();
+    assert_eq!((received.stun, stun_answered), (3, 1));
+    assert_eq!((dropped.stun_stray, dropped.stun_malformed), (1, 1));
+    let others = (received.zrtp, received.turn_channel, received.dtls, received.keep_alive);
+    assert_eq!((others, dropped.unwanted), ((1, 1, 1, 1), 3));
+}
