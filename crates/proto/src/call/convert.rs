@@ -31,6 +31,14 @@ pub(super) fn payload_format(format: &Format) -> PayloadFormat {
                     let layout = AuHeaderLayout { size_length, index_length, index_delta_length };
                     PayloadFormat::Aac(AacFormat { framing: AudioFraming::AuHeaders(layout), frame_ticks })
                 }
+                AacPacking::Facetime { au_headers } => {
+                    let framing = if au_headers {
+                        AudioFraming::AuHeaders(AuHeaderLayout::HBR)
+                    } else {
+                        AudioFraming::Raw
+                    };
+                    PayloadFormat::Aac(AacFormat { framing, frame_ticks })
+                }
                 AacPacking::Latm { frames_per_element, .. } => {
                     PayloadFormat::Latm(LatmFormat { frame_ticks, frames_per_element })
                 }

@@ -1,13 +1,14 @@
 //! Answering an offer (RFC 3264 section 6), and reading the answer to ours (section 7).
 
 use super::capabilities::Capabilities;
-use super::dialect::softphone;
+use super::dialect::{Spoken, softphone};
 use super::error::NegotiationError;
 use super::exchange::{Agreed, LocalMedia, LocalStream, OfferAnswer, Pending, intersect};
 use super::format::Format;
 use super::matching::{self, Pairing};
 use super::negotiate::{
-    Agreement, Destination, Feedback, Negotiated, NegotiatedSection, apply_session_bounds, kind_of,
+    Agreement, Destination, Feedback, Negotiated, NegotiatedSection, SessionFacts, apply_session_bounds,
+    kind_of,
 };
 use super::offer::{Terms, section_text, supported_feedback};
 use super::session::{MediaDescription, SessionDescription};
@@ -27,10 +28,11 @@ impl OfferAnswer {
         media: &LocalMedia<'_>,
     ) -> Result<(SessionDescription, Negotiated), NegotiationError> {
         self.check_no_pending()?;
+        let dialect = media.capabilities.dialect.of(offer);
         let mut accepted: Vec<MediaKind> = Vec::new();
         let mut plans = Vec::with_capacity(offer.media.len());
         for section in &offer.media {
-            let plan = plan_section(offer, section, media, &accepted);
+            let plan = plan_section(offer, Spoken { section, dialect }, media, &accepted);
             if let Ok(plan) = &plan {
                 accepted.push(plan.kind);
             }
@@ -64,23 +66,29 @@ impl OfferAnswer {
                         plan.kind,
                         &plan.formats,
                         Terms {
+                            dialect,
+                            known: Some(section),
                             transport: &section.transport,
                             session_address,
                             direction: plan.direction,
-                            rtcp_mux: plan.rtcp_mux,
+                            rtcp_mux: plan.writes_rtcp_mux,
                             feedback: plan.feedback,
                         },
                     ));
-                    sections.push(plan.into_section(section, media.capabilities, media.stream_of(section)));
+                    sections.push(plan.into_section(
+                        Spoken { section, dialect },
+                        media.capabilities,
+                        media.stream_of(section),
+                    ));
                 }
             }
         }
         apply_session_bounds(&mut sections, offer);
         // The time of a session is not negotiated (RFC 3264 section 6).
         let time = offer.time().unwrap_or("0 0").to_owned();
-        let answer = self.seal(&time, written, session_address);
+        let answer = self.seal(dialect, &time, written, session_address);
         self.agreed = Some(Agreed { local: answer.clone(), remote: offer.clone() });
-        Ok((answer, Negotiated { sections }))
+        Ok((answer, Negotiated { sections, session: SessionFacts::read(offer) }))
     }
 
     /// Takes the answer to the pending offer. Sections that the answer lacks count as refused.
@@ -97,7 +105,7 @@ impl OfferAnswer {
         self.reserve(answer);
         apply_session_bounds(&mut sections, answer);
         self.agreed = Some(Agreed { local: offer, remote: answer.clone() });
-        Ok(Negotiated { sections })
+        Ok(Negotiated { sections, session: SessionFacts::read(answer) })
     }
 }
 
@@ -115,7 +123,8 @@ fn read_answer(
     let mut sections = Vec::with_capacity(offered);
     for (index, ours) in offer.media.iter().enumerate() {
         let local = if kind_of(ours) == Some(MediaKind::Video) { *video } else { *audio };
-        let outcome = read_section(offer, ours, answer, answer.media.get(index), capabilities, local);
+        let theirs = answer.media.get(index);
+        let outcome = read_section((offer, ours), (answer, theirs), capabilities, local);
         sections.push(outcome.unwrap_or_else(|reason| {
             if ours.port != 0 {
                 reasons.push(reason.clone());
@@ -137,13 +146,15 @@ struct Plan {
     destination: Destination,
     direction: Direction,
     rtcp_mux: bool,
+    /// Whether the answer says so: only where the offer did in the words of RFC 5761 section 5.1.1.
+    writes_rtcp_mux: bool,
     feedback: Feedback,
 }
 
 impl Plan {
     fn into_section(
         self,
-        remote: &MediaDescription,
+        remote: Spoken<'_>,
         capabilities: &Capabilities,
         local: LocalStream,
     ) -> NegotiatedSection {
@@ -165,10 +176,11 @@ impl Plan {
 /// How to answer one section, or why to refuse it.
 fn plan_section(
     offer: &SessionDescription,
-    section: &MediaDescription,
+    spoken: Spoken<'_>,
     media: &LocalMedia<'_>,
     accepted: &[MediaKind],
 ) -> Result<Plan, String> {
+    let section = spoken.section;
     if section.port == 0 {
         return Err("not in use (port 0)".to_owned());
     }
@@ -180,11 +192,12 @@ fn plan_section(
     if !media.wants(kind) {
         return Err(format!("{} is not wanted", kind.as_str()));
     }
-    let rtcp_mux = section.attributes("rtcp-mux").next().is_some();
+    let rtcp_mux = spoken.rtcp_mux();
+    let writes_rtcp_mux = section.attributes("rtcp-mux").next().is_some();
     let local = media.stream(kind);
     let destination = Destination::read(offer, section, local.rtp.ip(), rtcp_mux)
         .map_err(|reason| format!("{}: {reason}", kind.as_str()))?;
-    let (formats, mut pairing) = matching::answer(section, kind, media.capabilities)?;
+    let (formats, mut pairing) = matching::answer(spoken, kind, media.capabilities)?;
     let offered = peer_direction(offer, section, &destination);
     let direction = intersect(media.wanted_direction(kind), offered.reversed());
     if !direction.receives() {
@@ -193,15 +206,13 @@ fn plan_section(
     }
     let feedback =
         softphone::feedback(section, &pairing.send).and(supported_feedback(media.capabilities, kind));
-    Ok(Plan { kind, formats, pairing, destination, direction, rtcp_mux, feedback })
+    Ok(Plan { kind, formats, pairing, destination, direction, rtcp_mux, writes_rtcp_mux, feedback })
 }
 
 /// What comes of one section that this side offered, or why nothing does.
 fn read_section(
-    offer: &SessionDescription,
-    ours: &MediaDescription,
-    answer: &SessionDescription,
-    theirs: Option<&MediaDescription>,
+    (offer, ours): (&SessionDescription, &MediaDescription),
+    (answer, theirs): (&SessionDescription, Option<&MediaDescription>),
     capabilities: &Capabilities,
     local: LocalStream,
 ) -> Result<NegotiatedSection, String> {
@@ -217,12 +228,15 @@ fn read_section(
         return Err(format!("the peer refused {name}"));
     }
     check_transport(theirs)?;
-    let rtcp_mux = [ours, theirs].iter().all(|section| section.attributes("rtcp-mux").next().is_some());
+    let dialect = &capabilities.dialect;
+    let offered = Spoken { section: ours, dialect: dialect.of(offer) };
+    let answered = Spoken { section: theirs, dialect: dialect.of(answer) };
+    let rtcp_mux = offered.rtcp_mux() && answered.rtcp_mux();
     let destination = Destination::read(answer, theirs, local.rtp.ip(), rtcp_mux)
         .map_err(|reason| format!("{name}: {reason}"))?;
-    let pairing = matching::accept(ours, theirs)?;
-    let answered = peer_direction(answer, theirs, &destination);
-    let direction = intersect(offer.section_direction(ours), answered.reversed());
+    let pairing = matching::accept(offered, answered)?;
+    let wanted = peer_direction(answer, theirs, &destination);
+    let direction = intersect(offer.section_direction(ours), wanted.reversed());
     let feedback = softphone::feedback(theirs, &pairing.send).and(supported_feedback(capabilities, kind));
     let agreement = Agreement {
         kind,
@@ -232,7 +246,7 @@ fn read_section(
         local,
         rtcp_mux,
         feedback,
-        remote: theirs,
+        remote: answered,
         capabilities,
     };
     Ok(agreement.into_section())

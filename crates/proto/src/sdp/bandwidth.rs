@@ -39,6 +39,9 @@ pub(super) struct Bounds {
     pub(super) payload: Option<u64>,
 }
 
+/// An `AS` that bounds nothing.
+const NO_LIMIT: u64 = 0x7fff_ffff;
+
 impl Bounds {
     /// Reads the bounds out of `b=` lines. TIAS wins over AS (RFC 3890 section 6.2.3: an application that
     /// implements TIAS ignores AS where both are present), AS over CT.
@@ -46,6 +49,8 @@ impl Bounds {
         let (mut application, mut tias, mut conference) = (None, None, None);
         for Bandwidth { kind, value } in lines {
             match kind {
+                // FaceTime of 2010 writes the largest number of 31 bits for "no limit".
+                BandwidthKind::As if value == NO_LIMIT => {}
                 BandwidthKind::As => application = Some(value.saturating_mul(1_000)),
                 BandwidthKind::Tias => tias = Some(value),
                 BandwidthKind::Ct => conference = Some(value.saturating_mul(1_000)),

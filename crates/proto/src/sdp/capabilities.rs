@@ -1,6 +1,7 @@
 //! What this side can do: the codecs that it offers and agrees to.
 
 use super::asc::{AacObject, AudioSpecificConfig};
+use super::dialect::{Dialect, Facetime2010};
 use super::format::{AacFormat, Encoding, H264Format, OpusFormat};
 use super::h264::{PacketizationMode, ProfileLevelId};
 use std::fmt;
@@ -27,6 +28,16 @@ pub const AAC_FIRST_AUDIO: &[AudioCodec] = &[
     AudioCodec::Pcma,
 ];
 
+/// The audio codecs of a FaceTime call of 2010, and behind them what softphones have.
+pub const FACETIME_2010_AUDIO: &[AudioCodec] = &[
+    AudioCodec::Aac(AacCapability::new(AacObject::EnhancedLowDelay, 22_050, 480)),
+    AudioCodec::Aac(AacCapability::new(AacObject::LowDelay, 22_050, 480)),
+    AudioCodec::Pcmu,
+    AudioCodec::Opus,
+    AudioCodec::G722,
+    AudioCodec::Pcma,
+];
+
 /// What this side can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -39,6 +50,8 @@ pub struct Capabilities {
     pub video: Option<VideoCapability>,
     /// What AAC a peer's offer may ask for, beyond the exact entries of `audio`.
     pub aac: AacLimits,
+    /// How descriptions are laid out. In an answer, the offer decides.
+    pub dialect: Dialect,
     /// What this side says of its Opus decoder.
     pub opus: OpusFormat,
     /// Whether telephone events (RFC 4733) are offered and agreed to.
@@ -66,6 +79,7 @@ impl Default for Capabilities {
             offer_all: false,
             video: Some(VideoCapability::default()),
             aac: AacLimits::default(),
+            dialect: Dialect::Softphone,
             opus: OpusFormat { use_inband_fec: true, ..OpusFormat::default() },
             telephone_event: true,
             answer_order: AnswerOrder::Offerer,
@@ -207,6 +221,16 @@ impl Default for FeedbackOffer {
 pub struct UnknownCodec(pub String);
 
 impl AudioCodec {
+    /// The configuration of AAC in RFC 3640.
+    pub(super) fn aac_config(self) -> Option<AudioSpecificConfig> {
+        match self {
+            AudioCodec::Aac(aac) => {
+                Some(AudioSpecificConfig::new(aac.object, aac.sample_rate, 1, aac.frame_length))
+            }
+            _ => None,
+        }
+    }
+
     /// What an offer says of this codec.
     pub(super) fn encoding(self, capabilities: &Capabilities) -> Encoding {
         match self {
@@ -226,6 +250,17 @@ impl AudioCodec {
 }
 
 impl Capabilities {
+    /// The default, with the codecs and the dialect of FaceTime 2010. Of feedback it has PLI alone, so that an INVITE
+    /// keeps below 1,300 octets.
+    pub fn facetime2010(settings: Facetime2010) -> Self {
+        Capabilities {
+            audio: FACETIME_2010_AUDIO.to_vec(),
+            dialect: Dialect::Facetime2010(settings),
+            feedback: FeedbackOffer { fir: false, ..FeedbackOffer::default() },
+            ..Capabilities::default()
+        }
+    }
+
     /// Reads a list of audio codec names in order of preference.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! One side's part in the offers and answers of a call (RFC 3264), over all its re-offers.
 
 use super::capabilities::Capabilities;
+use super::dialect::{Dialect, Facetime2010};
 use super::error::NegotiationError;
 use super::format::{Encoding, Format};
 use super::negotiate::kind_of;
@@ -167,21 +168,23 @@ impl OfferAnswer {
     /// same as the last one (RFC 3264 section 8).
     pub(super) fn seal(
         &mut self,
+        dialect: &Dialect,
         time: &str,
         media: Vec<MediaDescription>,
         at: IpAddr,
     ) -> SessionDescription {
-        let mut lines = vec![
-            self.origin_line(),
-            Line::new('s', "-"),
-            Line::new('c', address_text(at)),
-            Line::new('t', time),
-        ];
+        let facetime = dialect.facetime();
+        let name = facetime.and_then(|f| f.session_name.as_deref()).unwrap_or("-");
+        let mut lines =
+            vec![self.origin_line(dialect), Line::new('s', name), Line::new('c', address_text(at))];
+        lines.extend(facetime.and_then(Facetime2010::session_bandwidth_line));
+        lines.push(Line::new('t', time));
+        lines.extend(facetime.map(Facetime2010::session_attributes).unwrap_or_default());
         let is_new = self.sent.as_ref().is_none_or(|sent| sent.lines != lines || sent.media != media);
         if is_new {
             self.version += 1;
             if let Some(origin) = lines.first_mut() {
-                *origin = self.origin_line();
+                *origin = self.origin_line(dialect);
             }
         }
         let description = SessionDescription { lines, media };
@@ -189,11 +192,14 @@ impl OfferAnswer {
         description
     }
 
-    fn origin_line(&self) -> Line {
+    fn origin_line(&self, dialect: &Dialect) -> Line {
+        // The record has neither a number for the session nor one for its versions.
+        let is_numbered = dialect.facetime().is_none_or(|facetime| !facetime.emulate);
+        let number = |n: u64| if is_numbered { n } else { 0 }.to_string();
         let origin = Origin {
-            username: "-".to_owned(),
-            session_id: self.session_id.to_string(),
-            session_version: self.version.to_string(),
+            username: dialect.facetime().map_or("-", Facetime2010::origin_name).to_owned(),
+            session_id: number(self.session_id),
+            session_version: number(self.version),
             address: address_text(self.address),
         };
         Line::new('o', origin.to_string())

@@ -1,6 +1,7 @@
 //! What one payload type carries: `rtpmap` and `fmtp` of every known codec, typed.
 
 use super::asc::{AacObject, AudioSpecificConfig, StreamMuxConfig};
+use super::dialect::facetime2010;
 use super::fmtp::{Parameters, base64, base64_octets, hex_digits, hex_octets, push};
 use super::h264::{self, Level, PacketizationMode, ProfileLevelId};
 use crate::frame::{Codec, MediaKind};
@@ -93,6 +94,11 @@ pub enum AacPacking {
         /// The frames in an AudioMuxElement; 1 where the configuration is in the stream.
         frames_per_element: u8,
     },
+    /// `X-AAC_LD` or `X-AAC_ELD`: one access unit in each packet.
+    Facetime {
+        /// Whether it stands behind an AU header of mode AAC-hbr; no line of a description says so.
+        au_headers: bool,
+    },
 }
 
 impl AacPacking {
@@ -139,6 +145,7 @@ impl Format {
                     format!("mpeg4-generic/{}/{}", aac.config.sample_rate, aac.config.channels)
                 }
                 AacPacking::Latm { clock_rate, .. } => format!("MP4A-LATM/{clock_rate}"),
+                AacPacking::Facetime { .. } => facetime2010::rtpmap(&aac.config),
             },
             Encoding::Opus(_) => "opus/48000/2".to_owned(),
             Encoding::Pcmu => "PCMU/8000".to_owned(),
@@ -224,7 +231,7 @@ impl Encoding {
         match self {
             Encoding::H264(_) => 90_000,
             Encoding::Aac(aac) => match aac.packing {
-                AacPacking::Hbr { .. } => aac.config.sample_rate,
+                AacPacking::Hbr { .. } | AacPacking::Facetime { .. } => aac.config.sample_rate,
                 AacPacking::Latm { clock_rate, .. } => clock_rate,
             },
             Encoding::Opus(_) => 48_000,
@@ -388,6 +395,12 @@ impl AacFormat {
         AacFormat { config, config_octets: config.to_bytes(), packing, bitrate: Some(bitrate) }
     }
 
+    /// This configuration as FaceTime 2010 carries it.
+    pub fn facetime(config: AudioSpecificConfig, au_headers: bool) -> Self {
+        let packing = AacPacking::Facetime { au_headers };
+        AacFormat { config, config_octets: config.to_bytes(), packing, bitrate: None }
+    }
+
     /// RFC 3640: only mode AAC-hbr, only with a configuration of AAC-LD or ELD, and only with AU headers of size
     /// and index.
     fn read_generic(clock_rate: u32, channels: u8, parameters: &Parameters<'_>) -> Option<Self> {
@@ -458,6 +471,8 @@ impl AacFormat {
                 }
                 text
             }
+            // One line of the section says for all what there is to say.
+            AacPacking::Facetime { .. } => String::new(),
         }
     }
 }

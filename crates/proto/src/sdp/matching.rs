@@ -1,11 +1,10 @@
 //! Which formats two sides have in common, and what each of them may send with.
 
-use super::asc::{AacObject, AudioSpecificConfig};
+use super::asc::AacObject;
 use super::capabilities::{AnswerOrder, AudioCodec, Capabilities};
-use super::dialect::softphone;
+use super::dialect::{Spoken, softphone};
 use super::format::{AacFormat, AacPacking, Encoding, Format, H264Format, TelephoneEvent};
 use super::negotiate::TelephoneEvents;
-use super::session::MediaDescription;
 use crate::frame::MediaKind;
 
 /// The events that this side takes and sends: DTMF.
@@ -60,11 +59,11 @@ struct Match {
 /// # Errors
 /// A text that names what was offered and what this side has.
 pub(super) fn answer(
-    section: &MediaDescription,
+    section: Spoken<'_>,
     kind: MediaKind,
     capabilities: &Capabilities,
 ) -> Result<(Vec<Format>, Pairing), String> {
-    let offered = softphone::formats(section);
+    let offered = section.formats();
     let mut matches: Vec<Match> = offered.iter().filter_map(|format| agree(format, capabilities)).collect();
     match kind {
         MediaKind::Audio if capabilities.answer_order == AnswerOrder::Own => matches.sort_by_key(|m| m.rank),
@@ -75,6 +74,10 @@ pub(super) fn answer(
             matches.sort_by_key(|m| m.rank);
             matches.truncate(1);
         }
+    }
+    if section.dialect.facetime().is_some() {
+        // Its answers name one payload type.
+        matches.truncate(1);
     }
     if matches.is_empty() {
         return Err(nothing_in_common(section, kind, capabilities));
@@ -107,8 +110,8 @@ pub(super) fn answer(
 ///
 /// # Errors
 /// A text that names what was offered and what was answered.
-pub(super) fn accept(offered: &MediaDescription, answered: &MediaDescription) -> Result<Pairing, String> {
-    let ours = softphone::formats(offered);
+pub(super) fn accept(offered: Spoken<'_>, answered: Spoken<'_>) -> Result<Pairing, String> {
+    let ours = offered.formats();
     let mut pairing = Pairing::default();
     for theirs in answered_formats(&ours, answered) {
         let Some(mine) = counterpart(&ours, &theirs) else { continue };
@@ -129,9 +132,9 @@ pub(super) fn accept(offered: &MediaDescription, answered: &MediaDescription) ->
     if pairing.send.is_empty() {
         return Err(format!(
             "the answer has none of the offered {} formats (offered: {}; answered: {})",
-            offered.media,
-            offered.formats.join(" "),
-            answered.formats.join(" ")
+            offered.section.media,
+            offered.section.formats.join(" "),
+            answered.section.formats.join(" ")
         ));
     }
     // What was offered and not answered can still be on its way, sent before the answer.
@@ -142,13 +145,13 @@ pub(super) fn accept(offered: &MediaDescription, answered: &MediaDescription) ->
 }
 
 /// The formats of an answer. A payload type that the answer does not describe is the one that was offered.
-fn answered_formats(ours: &[Format], answered: &MediaDescription) -> Vec<Format> {
-    let known = softphone::formats(answered);
+fn answered_formats(ours: &[Format], answered: Spoken<'_>) -> Vec<Format> {
+    let known = answered.formats();
     let mut formats: Vec<Format> = Vec::new();
-    for payload_type in answered.payload_types() {
+    for payload_type in answered.section.payload_types() {
         let described = known.iter().find(|format| format.payload_type == payload_type);
         let implied = ours.iter().find(|format| {
-            format.payload_type == payload_type && !softphone::is_described(answered, payload_type)
+            format.payload_type == payload_type && !softphone::is_described(answered.section, payload_type)
         });
         if let Some(format) = described.or(implied) {
             add_once(&mut formats, format.clone());
@@ -215,13 +218,7 @@ fn aac_rank(theirs: &AacFormat, capabilities: &Capabilities) -> Option<usize> {
         && limits.sample_rates.contains(&config.sample_rate)
         && !config.sbr
         && !config.resilience.contains(&true);
-    let is_same = |codec: &AudioCodec| match codec {
-        AudioCodec::Aac(aac) => {
-            let ours = AudioSpecificConfig::new(aac.object, aac.sample_rate, 1, aac.frame_length);
-            ours == *config
-        }
-        _ => false,
-    };
+    let is_same = |codec: &AudioCodec| codec.aac_config() == Some(*config);
     let place = |test: &dyn Fn(&AudioCodec) -> bool| capabilities.audio.iter().position(test);
     match theirs.packing {
         AacPacking::Latm { in_band_config, .. } => {
@@ -230,7 +227,7 @@ fn aac_rank(theirs: &AacFormat, capabilities: &Capabilities) -> Option<usize> {
                 is_readable && *codec == AudioCodec::AacLdLatm && config.object == AacObject::LowDelay
             })
         }
-        AacPacking::HBR => place(&is_same).or_else(|| {
+        AacPacking::HBR | AacPacking::Facetime { .. } => place(&is_same).or_else(|| {
             place(&|codec| matches!(codec, AudioCodec::Aac(aac) if is_within && aac.object == config.object))
         }),
         AacPacking::Hbr { .. } => None,
@@ -276,13 +273,13 @@ fn add_once(formats: &mut Vec<Format>, format: Format) {
     }
 }
 
-fn nothing_in_common(section: &MediaDescription, kind: MediaKind, capabilities: &Capabilities) -> String {
+fn nothing_in_common(section: Spoken<'_>, kind: MediaKind, capabilities: &Capabilities) -> String {
     let ours: Vec<String> = match kind {
         MediaKind::Audio => capabilities.audio.iter().map(ToString::to_string).collect(),
         MediaKind::Video => capabilities.video_encodings().iter().map(Encoding::describe).collect(),
     };
     let offered: Vec<String> =
-        section.payload_types().take(24).map(|number| softphone::describe(section, number)).collect();
+        section.section.payload_types().take(24).map(|number| section.describe(number)).collect();
     let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     format!("no {} codec in common (offered: {}; supported: {})", kind.as_str(), list(&offered), list(&ours))
 }

@@ -4,7 +4,7 @@
 //! payload type a meaning; [`OfferAnswer`] is what one side of a call keeps over all its offers and
 //! answers, and each exchange ends in a [`Negotiated`]: everything that the media need to know.
 //!
-//! How a description is laid out is the business of a dialect ([`dialect`]): today the one of softphones.
+//! How a description is laid out is the business of a dialect ([`dialect`]): that of softphones, or that of FaceTime 2010.
 
 mod answer;
 pub mod asc;
@@ -24,11 +24,14 @@ mod session;
 
 pub use bandwidth::{Bandwidth, BandwidthKind};
 pub use capabilities::{
-    AAC_FIRST_AUDIO, AacCapability, AacLimits, AnswerOrder, AudioCodec, Capabilities, FeedbackOffer,
-    SOFTPHONE_AUDIO, UnknownCodec, VideoCapability,
+    AAC_FIRST_AUDIO, AacCapability, AacLimits, AnswerOrder, AudioCodec, Capabilities, FACETIME_2010_AUDIO,
+    FeedbackOffer, SOFTPHONE_AUDIO, UnknownCodec, VideoCapability,
 };
+pub use dialect::{Dialect, Facetime2010};
 pub use error::{NegotiationError, SdpError, SdpErrorKind};
 pub use exchange::{LocalMedia, LocalStream, OfferAnswer};
 pub use format::{Encoding, Format};
-pub use negotiate::{Feedback, Negotiated, NegotiatedSection, RemoteSource, TelephoneEvents};
+pub use negotiate::{
+    Feedback, Negotiated, NegotiatedSection, RemoteSource, SessionFacts, TelephoneEvents, VideoLimits,
+};
 pub use session::{Connection, Host, Line, MediaDescription, Origin, SessionDescription};

@@ -2,7 +2,7 @@
 
 use super::bandwidth::{Bounds, PacketShape};
 use super::capabilities::Capabilities;
-use super::dialect::softphone;
+use super::dialect::{Spoken, softphone};
 use super::exchange::{LocalStream, intersect};
 use super::format::{Encoding, Format, TelephoneEvent};
 use super::matching::Pairing;
@@ -20,6 +20,32 @@ const SHARED_AUDIO_BITRATE: u64 = 64_000;
 pub struct Negotiated {
     /// One entry for each `m=` line of the offer, in order.
     pub sections: Vec<NegotiatedSection>,
+    /// What the peer says of the session as a whole.
+    pub session: SessionFacts,
+}
+
+/// What a peer of FaceTime 2010 says of a session as a whole; everything absent for any other.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SessionFacts {
+    /// `a=iChatEncryption`: whether it wants media to be encrypted.
+    pub encryption_wanted: Option<bool>,
+    /// `a=bandwidthDetection`: whether it wants to measure the path first.
+    pub bandwidth_detection: Option<bool>,
+    /// What stands behind `a=FLS;`; its meaning is not public.
+    pub fls: Option<String>,
+    /// `a=hwi`: model, processors and clock.
+    pub hwi: Option<String>,
+}
+
+/// The pictures that one side takes at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoLimits {
+    /// Pixels across.
+    pub width: u16,
+    /// Pixels down.
+    pub height: u16,
+    /// Pictures a second.
+    pub fps: u16,
 }
 
 /// One media section after an exchange. Everything is seen from this side.
@@ -49,7 +75,7 @@ pub struct NegotiatedSection {
     pub remote_rtcp: Option<SocketAddr>,
     /// Whether both sides agreed to RTP and RTCP on one port (RFC 5761).
     pub rtcp_mux: bool,
-    /// The SSRCs that the peer announced (RFC 5576); empty where it named none.
+    /// The SSRCs that the peer announced (RFC 5576, or `a=rtpID`); empty where it named none.
     pub remote_sources: Vec<RemoteSource>,
     /// The packet time to send, milliseconds: the peer's wish within its maximum, else 20.
     pub ptime: u32,
@@ -57,6 +83,8 @@ pub struct NegotiatedSection {
     pub receive_ptime: u32,
     /// Pictures a second that the peer wants to receive, where it said so.
     pub max_fps: Option<u16>,
+    /// The pictures that the peer takes at most, where it named a size (`rules` of FaceTime 2010).
+    pub video_limits: Option<VideoLimits>,
     /// The RTCP feedback that both sides understand.
     pub feedback: Feedback,
     /// The most RTP payload to send, bit/s: the least of what the peer's `b=` lines (section and session), its
@@ -76,7 +104,7 @@ pub struct TelephoneEvents {
     pub receive: Vec<(u8, TelephoneEvent)>,
 }
 
-/// A source that the peer announced with `a=ssrc` (RFC 5576).
+/// A source that the peer announced with `a=ssrc` (RFC 5576), or with `a=rtpID` in FaceTime 2010.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteSource {
     /// Its SSRC.
@@ -132,7 +160,8 @@ impl NegotiatedSection {
             MediaFormat::Audio(audio) => audio.max_bitrate = self.max_bitrate,
             MediaFormat::Video(video) => {
                 video.max_bitrate = self.max_bitrate;
-                video.max_fps = self.max_fps;
+                video.max_fps = self.video_limits.map(|limits| limits.fps).or(self.max_fps);
+                video.max_size = self.video_limits.map(|limits| (limits.width, limits.height));
             }
         }
         Some(sent)
@@ -183,6 +212,7 @@ impl NegotiatedSection {
             ptime: DEFAULT_PTIME,
             receive_ptime: DEFAULT_PTIME,
             max_fps: None,
+            video_limits: None,
             feedback: Feedback::default(),
             max_bitrate: None,
             max_payload: 0,
@@ -261,14 +291,16 @@ pub(super) struct Agreement<'a> {
     pub(super) local: LocalStream,
     pub(super) rtcp_mux: bool,
     pub(super) feedback: Feedback,
-    pub(super) remote: &'a MediaDescription,
+    pub(super) remote: Spoken<'a>,
     pub(super) capabilities: &'a Capabilities,
 }
 
 impl Agreement<'_> {
     /// The section that comes of it, without the bounds on the whole session.
     pub(super) fn into_section(self) -> NegotiatedSection {
-        let Agreement { kind, pairing, destination, direction, local, remote, capabilities, .. } = self;
+        let Agreement { kind, pairing, destination, direction, local, remote: spoken, capabilities, .. } =
+            self;
+        let remote = spoken.section;
         let Pairing { mut send, receive, mut events } = pairing;
         let ptime = softphone::number(remote, "ptime").unwrap_or(DEFAULT_PTIME);
         let ptime = ptime.min(softphone::number(remote, "maxptime").unwrap_or(u32::MAX));
@@ -287,6 +319,7 @@ impl Agreement<'_> {
         if let Some(clock_rate) = send.first().map(|format| format.encoding.clock_rate()) {
             events.prefer_clock(clock_rate);
         }
+        let video_limits = send.first().and_then(|format| spoken.video_limits(format.payload_type));
         let may_send = max_bitrate != Some(0) && destination.rtp.is_some();
         NegotiatedSection {
             kind: Some(kind),
@@ -300,9 +333,10 @@ impl Agreement<'_> {
             remote: destination.rtp,
             remote_rtcp: destination.rtcp,
             rtcp_mux: self.rtcp_mux,
-            remote_sources: softphone::sources(remote),
+            remote_sources: spoken.sources(),
             ptime,
             receive_ptime: capabilities.ptime,
+            video_limits,
             max_fps: softphone::number(remote, "framerate").and_then(|fps| u16::try_from(fps).ok()),
             feedback: self.feedback,
             max_bitrate: max_bitrate.and_then(|bound| u32::try_from(bound).ok()),

@@ -2,6 +2,7 @@
 
 use super::capabilities::Capabilities;
 use super::dialect::softphone::{self, SectionText};
+use super::dialect::{Dialect, Spoken};
 use super::error::NegotiationError;
 use super::exchange::{LocalMedia, OfferAnswer, Pending};
 use super::format::{Encoding, Format, TelephoneEvent};
@@ -31,18 +32,22 @@ impl OfferAnswer {
         }
         let assigned_before = self.assigned_before();
         let session_address = media.stream(wanted.first().copied().unwrap_or(MediaKind::Audio)).rtp.ip();
-        let before: Vec<MediaDescription> =
-            self.agreed.as_ref().map(|agreed| agreed.local.media.clone()).unwrap_or_default();
+        let agreed = self.agreed.as_ref().map(|agreed| &agreed.local);
+        let dialect = match agreed {
+            Some(before) => media.capabilities.dialect.of(before),
+            None => &media.capabilities.dialect,
+        };
+        let before: Vec<MediaDescription> = agreed.map(|agreed| agreed.media.clone()).unwrap_or_default();
         let mut sections: Vec<MediaDescription> = before.iter().map(softphone::refused).collect();
         for (kind, place) in places(&before, &wanted) {
             let previous = before.get(place).filter(|s| s.port != 0 && kind_of(s) == Some(kind));
-            let section = self.offered_section(media, kind, previous, session_address);
+            let section = self.offered_section(media, dialect, kind, previous, session_address);
             match sections.get_mut(place) {
                 Some(slot) => *slot = section,
                 None => sections.push(section),
             }
         }
-        let description = self.seal("0 0", sections, session_address);
+        let description = self.seal(dialect, "0 0", sections, session_address);
         self.pending = Some(Pending {
             description: description.clone(),
             capabilities: media.capabilities.clone(),
@@ -56,12 +61,49 @@ impl OfferAnswer {
     fn offered_section(
         &mut self,
         media: &LocalMedia<'_>,
+        dialect: &Dialect,
         kind: MediaKind,
         previous: Option<&MediaDescription>,
         session_address: IpAddr,
     ) -> MediaDescription {
         let capabilities = media.capabilities;
-        let in_use = previous.map(softphone::formats).unwrap_or_default();
+        let formats = match dialect {
+            Dialect::Softphone => self.offered_formats(capabilities, kind, previous),
+            Dialect::Facetime2010(settings) => {
+                let in_use = previous.map(|section| Spoken { section, dialect }.formats());
+                let formats = in_use.unwrap_or_else(|| settings.offered(kind, capabilities));
+                formats.iter().for_each(|format| self.assign(kind, format));
+                formats
+            }
+        };
+        let default_transport =
+            if kind == MediaKind::Video && capabilities.feedback.avpf { "RTP/AVPF" } else { "RTP/AVP" };
+        let transport = previous.map_or(default_transport, |section| section.transport.as_str());
+        section_text(
+            media,
+            kind,
+            &formats,
+            Terms {
+                dialect,
+                known: previous,
+                transport,
+                session_address,
+                direction: media.wanted_direction(kind),
+                rtcp_mux: true,
+                feedback: supported_feedback(capabilities, kind),
+            },
+        )
+    }
+
+    /// The formats of a softphone's offer.
+    fn offered_formats(
+        &mut self,
+        capabilities: &Capabilities,
+        kind: MediaKind,
+        previous: Option<&MediaDescription>,
+    ) -> Vec<Format> {
+        let dialect = &Dialect::Softphone;
+        let in_use = previous.map(|section| Spoken { section, dialect }.formats()).unwrap_or_default();
         let is_in_use = |e: &Encoding| in_use.iter().any(|format| format.encoding.is_same_configuration(e));
         let mut encodings: Vec<Encoding> = match kind {
             MediaKind::Audio => {
@@ -80,28 +122,16 @@ impl OfferAnswer {
                 Encoding::TelephoneEvent(TelephoneEvent { clock_rate, events: DTMF_EVENTS.to_owned() })
             }));
         }
-        let formats: Vec<Format> =
-            encodings.iter().filter_map(|encoding| self.payload_type_for(kind, encoding)).collect();
-        let default_transport =
-            if kind == MediaKind::Video && capabilities.feedback.avpf { "RTP/AVPF" } else { "RTP/AVP" };
-        let transport = previous.map_or(default_transport, |section| section.transport.as_str());
-        section_text(
-            media,
-            kind,
-            &formats,
-            Terms {
-                transport,
-                session_address,
-                direction: media.wanted_direction(kind),
-                rtcp_mux: true,
-                feedback: supported_feedback(capabilities, kind),
-            },
-        )
+        encodings.iter().filter_map(|encoding| self.payload_type_for(kind, encoding)).collect()
     }
 }
 
 /// What a section of ours says beside its formats.
 pub(super) struct Terms<'a> {
+    pub(super) dialect: &'a Dialect,
+    /// The section that named the payload types first, where they are not new: the offer's in an answer, else this
+    /// side's own of before.
+    pub(super) known: Option<&'a MediaDescription>,
     pub(super) transport: &'a str,
     pub(super) session_address: IpAddr,
     pub(super) direction: Direction,
@@ -132,7 +162,7 @@ pub(super) fn section_text(
     if !terms.direction.receives() {
         formats.iter_mut().for_each(|format| format.encoding.drop_receiver_capabilities());
     }
-    SectionText {
+    let text = SectionText {
         media: kind.as_str(),
         transport: terms.transport,
         stream,
@@ -146,8 +176,14 @@ pub(super) fn section_text(
         max_bitrate_with_headers,
         ptime: (kind == MediaKind::Audio).then_some(capabilities.ptime),
         framerate,
+    };
+    match terms.dialect {
+        Dialect::Softphone => text.write(),
+        Dialect::Facetime2010(settings) => {
+            let rtcp_ports = [media.audio, media.video].map(|stream| stream.rtcp.port());
+            settings.write(&text, terms.known, rtcp_ports)
+        }
     }
-    .write()
 }
 
 /// The feedback that this side understands for a medium.

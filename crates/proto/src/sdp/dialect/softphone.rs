@@ -38,11 +38,7 @@ pub(in crate::sdp) struct SectionText<'a> {
 impl SectionText<'_> {
     /// The section's lines.
     pub(in crate::sdp) fn write(&self) -> MediaDescription {
-        let rtp = self.stream.rtp;
-        let mut lines = Vec::new();
-        if rtp.ip() != self.session_address {
-            lines.push(Line::new('c', address_text(rtp.ip())));
-        }
+        let mut lines = self.connection_lines();
         let with_headers = self.max_bitrate_with_headers.map(|rate| (BandwidthKind::As, rate / 1_000));
         let payload = self.max_bitrate.map(|rate| (BandwidthKind::Tias, u64::from(rate)));
         for (kind, value) in with_headers.into_iter().chain(payload) {
@@ -61,19 +57,11 @@ impl SectionText<'_> {
         if let Some(framerate) = self.framerate {
             lines.push(Line::attribute("framerate", framerate));
         }
-        lines.push(Line::attribute("rtcp", self.rtcp_value()));
+        lines.push(self.rtcp_line());
         if self.rtcp_mux {
             lines.push(Line::attribute("rtcp-mux", ""));
         }
-        for (wanted, value) in [
-            (self.feedback.nack, "* nack"),
-            (self.feedback.pli, "* nack pli"),
-            (self.feedback.fir, "* ccm fir"),
-        ] {
-            if wanted {
-                lines.push(Line::attribute("rtcp-fb", value));
-            }
-        }
+        lines.extend(self.feedback_lines());
         if let Some(ssrc) = self.stream.ssrc {
             lines.push(Line::attribute("ssrc", format!("{ssrc} cname:{}", self.cname)));
         }
@@ -81,9 +69,14 @@ impl SectionText<'_> {
         if self.direction != Direction::SendRecv {
             lines.push(Line::attribute(self.direction.as_str(), ""));
         }
+        self.description(lines)
+    }
+
+    /// The section with these lines behind its `m=`.
+    pub(in crate::sdp) fn description(&self, lines: Vec<Line>) -> MediaDescription {
         MediaDescription {
             media: self.media.to_owned(),
-            port: rtp.port(),
+            port: self.stream.rtp.port(),
             port_count: None,
             transport: self.transport.to_owned(),
             formats: self.formats.iter().map(|f| f.payload_type.to_string()).collect(),
@@ -91,14 +84,31 @@ impl SectionText<'_> {
         }
     }
 
-    /// The port, and the address where it is not that of RTP (RFC 3605 section 2.1).
-    fn rtcp_value(&self) -> String {
+    /// A `c=` line, where the section's address is not the session's.
+    pub(in crate::sdp) fn connection_lines(&self) -> Vec<Line> {
+        let own = Some(self.stream.rtp.ip()).filter(|ip| *ip != self.session_address);
+        own.map(|ip| Line::new('c', address_text(ip))).into_iter().collect()
+    }
+
+    /// The port of RTCP, and its address where it is not that of RTP (RFC 3605 section 2.1).
+    pub(in crate::sdp) fn rtcp_line(&self) -> Line {
         let rtcp = self.stream.rtcp;
         if rtcp.ip() == self.stream.rtp.ip() {
-            rtcp.port().to_string()
+            Line::attribute("rtcp", rtcp.port())
         } else {
-            format!("{} {}", rtcp.port(), address_text(rtcp.ip()))
+            Line::attribute("rtcp", format!("{} {}", rtcp.port(), address_text(rtcp.ip())))
         }
+    }
+
+    /// The `a=rtcp-fb` lines.
+    pub(in crate::sdp) fn feedback_lines(&self) -> Vec<Line> {
+        let all = [
+            (self.feedback.nack, "* nack"),
+            (self.feedback.pli, "* nack pli"),
+            (self.feedback.fir, "* ccm fir"),
+        ];
+        let wanted = all.into_iter().filter(|(wanted, _)| *wanted);
+        wanted.map(|(_, value)| Line::attribute("rtcp-fb", value)).collect()
     }
 }
 
@@ -115,14 +125,18 @@ pub(in crate::sdp) fn refused(section: &MediaDescription) -> MediaDescription {
     }
 }
 
-/// The known formats of a section, in its order of preference, each payload type once.
-pub(in crate::sdp) fn formats(section: &MediaDescription) -> Vec<Format> {
+/// The known formats of a section, in its order of preference, each payload type once; `read` knows what a payload
+/// type carries.
+pub(in crate::sdp) fn formats(
+    section: &MediaDescription,
+    read: impl Fn(u8) -> Option<Format>,
+) -> Vec<Format> {
     let mut known: Vec<Format> = Vec::new();
     for payload_type in section.payload_types() {
         if known.iter().any(|format| format.payload_type == payload_type) {
             continue;
         }
-        if let Some(format) = format(section, payload_type) {
+        if let Some(format) = read(payload_type) {
             let is_section_kind = section.media.eq_ignore_ascii_case(format.encoding.kind().as_str());
             if is_section_kind {
                 known.push(format);
@@ -132,17 +146,17 @@ pub(in crate::sdp) fn formats(section: &MediaDescription) -> Vec<Format> {
     known
 }
 
-fn format(section: &MediaDescription, payload_type: u8) -> Option<Format> {
+/// What a payload type of a section carries.
+pub(in crate::sdp) fn format(section: &MediaDescription, payload_type: u8) -> Option<Format> {
     let rtpmap = keyed(section, "rtpmap", payload_type).next();
     let fmtp: Vec<&str> = keyed(section, "fmtp", payload_type).collect();
     Format::read(payload_type, rtpmap, &fmtp.join(";"))
 }
 
-/// A payload type in words, for error texts: what is known of it, else its encoding name, else its number.
-pub(in crate::sdp) fn describe(section: &MediaDescription, payload_type: u8) -> String {
-    let known = format(section, payload_type).map(|format| format.encoding.describe());
-    let name = || keyed(section, "rtpmap", payload_type).next().map(|map| map.chars().take(40).collect());
-    known.or_else(name).unwrap_or_else(|| format!("payload type {payload_type}"))
+/// A payload type that is not known, in words: its encoding name, else its number.
+pub(in crate::sdp) fn name(section: &MediaDescription, payload_type: u8) -> String {
+    let name = keyed(section, "rtpmap", payload_type).next().map(|map| map.chars().take(40).collect());
+    name.unwrap_or_else(|| format!("payload type {payload_type}"))
 }
 
 /// Whether a section says anything of what a payload type carries.
@@ -151,7 +165,7 @@ pub(in crate::sdp) fn is_described(section: &MediaDescription, payload_type: u8)
 }
 
 /// The values of an attribute that begin with a payload type, without it.
-fn keyed<'a>(
+pub(in crate::sdp) fn keyed<'a>(
     section: &'a MediaDescription,
     name: &'a str,
     payload_type: u8,
