@@ -189,7 +189,13 @@ impl MediaSection {
             }
             _ => return,
         };
-        let target = EncoderTarget { bitrate, size: None, fps: None, keyframe: false };
+        let limits = self.agreed.video_limits;
+        let target = EncoderTarget {
+            bitrate,
+            size: limits.map(|limits| (limits.width, limits.height)),
+            fps: limits.map(|limits| limits.fps),
+            keyframe: false,
+        };
         if self.target != Some(target) || resumed.is_some() {
             self.target = Some(target);
             let keyframe = resumed.is_some() && self.kind == MediaKind::Video;
