@@ -12,6 +12,8 @@ pub struct Limits {
     pub sip_headers: usize,
     /// The most values read from the comma lists of one header name (Via, Route, ...).
     pub sip_list_values: usize,
+    /// The most octets that a coded SIP body may inflate to.
+    pub sip_inflated: usize,
     /// The largest SDP body, octets.
     pub sdp_body: usize,
     /// The most media sections read from one SDP.
@@ -40,6 +42,7 @@ impl Default for Limits {
             sip_message: 65_535,
             sip_headers: 256,
             sip_list_values: 70,
+            sip_inflated: 65_536,
             sdp_body: 32_768,
             sdp_media: 16,
             sdp_attributes: 512,

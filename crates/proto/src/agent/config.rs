@@ -3,6 +3,7 @@
 use crate::io::MediaChoice;
 use crate::limits::Limits;
 use crate::sdp::Capabilities;
+use crate::sip::Shape;
 use crate::sip::transaction::Timers;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Config {
     pub display_name: Option<String>,
     /// The user part of our own URIs.
     pub user: String,
+    /// The form of SIP messages that go out.
+    pub shape: Shape,
     /// What to do with an INVITE.
     pub answer: AnswerPolicy,
     /// The media that this side takes part in.
@@ -66,6 +69,7 @@ impl Default for Config {
             user_agent: concat!("visavis/", env!("CARGO_PKG_VERSION")).into(),
             display_name: None,
             user: "visavis".into(),
+            shape: Shape::Softphone,
             answer: AnswerPolicy::Accept,
             media: MediaChoice::BOTH,
             capabilities: Capabilities::default(),

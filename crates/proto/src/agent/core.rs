@@ -4,13 +4,13 @@ use super::config::Config;
 use super::counters::Counters;
 use crate::io::{Event, Output, RequestId, SocketId, Transmit};
 use crate::sip::transaction::{ClientKey, Endpoint, SendError, ServerKey, Transactions};
-use crate::sip::{HeaderName, Request, Response};
+use crate::sip::{HeaderName, Request, Response, ids};
 use crate::time::Time;
 use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use std::collections::{BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The methods that the agent takes, as its Allow header lists them.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO";
@@ -33,7 +33,8 @@ impl Core {
     pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let transaction_rng = ChaCha20Rng::from_rng(&mut rng);
-        let transactions = Transactions::new(config.timers.clone(), &config.limits, transaction_rng);
+        let transactions = Transactions::new(config.timers.clone(), &config.limits, transaction_rng)
+            .with_shape(config.shape);
         Core {
             config,
             rng,
@@ -76,9 +77,19 @@ impl Core {
         RequestId(self.next_request)
     }
 
-    /// A tag or Call-ID part: 64 random bits in hex (RFC 3261 section 19.3 asks for 32 at least).
+    /// 64 random bits in hex.
     pub(crate) fn token(&mut self) -> String {
-        format!("{:016x}", self.rng.next_u64())
+        ids::token(&mut self.rng)
+    }
+
+    /// A new tag.
+    pub(crate) fn tag(&mut self) -> String {
+        self.config.shape.tag(&mut self.rng)
+    }
+
+    /// A new Call-ID.
+    pub(crate) fn call_id(&mut self, now: Time, local: IpAddr) -> String {
+        self.config.shape.call_id(&mut self.rng, now, local)
     }
 
     /// An SSRC that no section of this agent uses (RFC 3550 section 8).
@@ -117,7 +128,7 @@ impl Core {
     /// A response with a To tag.
     pub(crate) fn response(&mut self, request: &Request, status: u16) -> Response {
         let mut response = Response::to_request(request, status);
-        let tag = self.token();
+        let tag = self.tag();
         response.set_to_tag(&tag);
         response
     }

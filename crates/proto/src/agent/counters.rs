@@ -51,6 +51,8 @@ pub struct Dropped {
     pub sip_stray: u64,
     /// SIP past a limit, or larger than is read.
     pub sip_limit: u64,
+    /// SIP bodies whose coding is not known, broken, or inflates past the limit.
+    pub sip_coded: u64,
     /// RTP that belongs to no call.
     pub rtp_stray: u64,
     /// RTP that its section did not accept: malformed, duplicate, another payload type, probation.

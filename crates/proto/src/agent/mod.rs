@@ -339,7 +339,7 @@ impl Agent {
             return self.core.event(unsent("the target is no URI, or there is no socket"));
         };
         let to = Endpoint::udp(socket, local, destination);
-        let request = uas::options_request(&mut self.core, uri, &to);
+        let request = uas::options_request(&mut self.core, now, uri, &to);
         match self.core.request(now, request, to) {
             Ok(key) => drop(self.clients.insert(key, Asker::Options { request: id, sent: now })),
             Err(error) => self.core.event(unsent(&error.to_string())),
@@ -348,9 +348,11 @@ impl Agent {
 
     fn transaction_event(&mut self, now: Time, event: TuEvent) {
         match event {
-            TuEvent::Response(key, response) => match self.clients.get(&key).copied() {
+            TuEvent::Response(key, mut response) => match self.clients.get(&key).copied() {
                 Some(Asker::Call(handle)) => {
                     if let Some(call) = self.calls.get_mut(&handle) {
+                        let unread = response.decode_body(&self.core.config.limits).is_err();
+                        self.core.counters.dropped.sip_coded += u64::from(unread);
                         call.response_received(now, &mut self.core, key, response);
                         self.settle(handle);
                     }

@@ -1,5 +1,7 @@
 //! Two agents on a wire with a delay and nothing else: what a whole call looks like from outside.
 
+mod shape;
+
 use super::*;
 use crate::frame::{Codec, EncodedFrame};
 use crate::io::{CallRequest, Direction, MediaChoice, MediaFormat, Section, SocketId, Transmit};
@@ -18,6 +20,8 @@ struct Wire {
     events: [Vec<Event>; 2],
     deadlines: [Option<Time>; 2],
     kinds: Vec<(usize, crate::io::PacketKind)>,
+    /// The SIP messages of either side.
+    sip: [Vec<Bytes>; 2],
     /// Where the RTP and RTCP of either side come from, if not from its address.
     media_from: [Option<SocketAddr>; 2],
 }
@@ -43,6 +47,7 @@ impl Wire {
             events: [Vec::new(), Vec::new()],
             deadlines: [None; 2],
             kinds: Vec::new(),
+            sip: [Vec::new(), Vec::new()],
             media_from: [None; 2],
         };
         wire.drain();
@@ -59,6 +64,9 @@ impl Wire {
                         let to = self.agents.iter().position(|(_, a)| *a == remote);
                         if let Some(to) = to {
                             let sip = kind == crate::io::PacketKind::Sip;
+                            if sip {
+                                self.sip[from].push(data.clone());
+                            }
                             let source = self.media_from[from].filter(|_| !sip);
                             let packet = (to, source.unwrap_or(self.agents[from].1), data.to_vec());
                             self.flight.insert((self.now + DELAY, self.sent), packet);

@@ -7,7 +7,9 @@ use crate::io::Event;
 use crate::sdp::SessionDescription;
 use crate::sip::dialog::DialogId;
 use crate::sip::transaction::{Endpoint, Incoming, ServerKey};
-use crate::sip::{CSeq, HeaderName, Method, NameAddrBuf, ParseError, Request, Response, UriBuf};
+use crate::sip::{
+    ACCEPT_ENCODING, CSeq, HeaderName, Method, NameAddrBuf, ParseError, Request, Response, UriBuf,
+};
 use crate::time::Time;
 
 impl Agent {
@@ -31,9 +33,11 @@ impl Agent {
                     None => self.core.refuse(now, cancel, &request, 200),
                 }
             }
-            Incoming::AckFor2xx(request) => match self.call_of(&request) {
+            Incoming::AckFor2xx(mut request) => match self.call_of(&request) {
                 Some((handle, call)) => {
                     let (call, core) = call;
+                    let limits = &core.config.limits;
+                    core.counters.dropped.sip_coded += u64::from(request.decode_body(limits).is_err());
                     call.acknowledged(now, core, &request);
                     self.settle(handle);
                 }
@@ -48,8 +52,8 @@ impl Agent {
         Some((handle, (self.calls.get_mut(&handle)?, &mut self.core)))
     }
 
-    fn new_request(&mut self, now: Time, key: ServerKey, request: Request, source: Endpoint) {
-        if let Some(response) = self.objection(&request) {
+    fn new_request(&mut self, now: Time, key: ServerKey, mut request: Request, source: Endpoint) {
+        if let Some(response) = self.objection(&mut request) {
             return self.core.respond(now, key, response);
         }
         if DialogId::of_request(&request).is_some() {
@@ -85,7 +89,7 @@ impl Agent {
 
     /// The response to a request that cannot be taken, whatever it is about, in the order of RFC 3261 section
     /// 8.2: method, Request-URI, extensions, content.
-    fn objection(&mut self, request: &Request) -> Option<Response> {
+    fn objection(&mut self, request: &mut Request) -> Option<Response> {
         match request.method {
             Method::Invite | Method::Bye | Method::Options | Method::Message | Method::Info => {}
             _ => {
@@ -108,15 +112,18 @@ impl Agent {
         self.objection_to_content(request)
     }
 
-    /// RFC 3261 section 8.2.3.
-    fn objection_to_content(&mut self, request: &Request) -> Option<Response> {
+    /// RFC 3261 section 8.2.3. A coded body is decoded here.
+    fn objection_to_content(&mut self, request: &mut Request) -> Option<Response> {
         if request.body.is_empty() {
             return None;
         }
-        let coded = request.headers.content_encoding().any(|c| !c.eq_ignore_ascii_case(b"identity"));
-        if coded {
-            let mut response = self.core.response(request, 415);
-            response.headers.push(HeaderName::AcceptEncoding, "identity");
+        if let Err(error) = request.decode_body(&self.core.config.limits) {
+            tracing::debug!(%error, "a body cannot be decoded");
+            self.core.counters.dropped.sip_coded += 1;
+            let mut response = self.core.response(request, error.status());
+            if error.status() == 415 {
+                response.headers.push(HeaderName::AcceptEncoding, ACCEPT_ENCODING);
+            }
             return Some(response);
         }
         let optional = request
@@ -173,22 +180,22 @@ impl Agent {
 pub(crate) fn describe(response: &mut Response) {
     response.headers.push(HeaderName::Allow, ALLOW);
     response.headers.push(HeaderName::Accept, ACCEPT);
-    response.headers.push(HeaderName::AcceptEncoding, "identity");
+    response.headers.push(HeaderName::AcceptEncoding, ACCEPT_ENCODING);
     response.headers.push(HeaderName::AcceptLanguage, "en");
     // No extension is supported: an empty list says so (section 20.37).
     response.headers.push(HeaderName::Supported, "");
 }
 
 /// OPTIONS outside of any call (RFC 3261 section 11.1).
-pub(super) fn options_request(core: &mut Core, uri: UriBuf, way: &Endpoint) -> Request {
+pub(super) fn options_request(core: &mut Core, now: Time, uri: UriBuf, way: &Endpoint) -> Request {
     let mut request = Request::new(Method::Options, uri.clone());
     let local = UriBuf::sip(Some(&core.config.user), way.local.ip(), Some(way.local.port()));
-    let (tag, call_id) = (core.token(), core.token());
+    let (tag, call_id) = (core.tag(), core.call_id(now, way.local.ip()));
     let headers = &mut request.headers;
     headers.push(HeaderName::MaxForwards, 70u32);
     headers.push(HeaderName::From, NameAddrBuf::new(local.clone()).with_tag(&tag));
     headers.push(HeaderName::To, NameAddrBuf::new(uri));
-    headers.push(HeaderName::CallId, format!("{call_id}@{}", way.local.ip()).as_str());
+    headers.push(HeaderName::CallId, call_id.as_str());
     headers.push(HeaderName::CSeq, CSeq { seq: 1, method: Method::Options });
     headers.push(HeaderName::Contact, NameAddrBuf::new(local));
     headers.push(HeaderName::Accept, ACCEPT);

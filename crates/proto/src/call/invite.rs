@@ -65,8 +65,8 @@ impl Call {
             Err(error) => return self.over(core, EndReason::Media { what: error.to_string() }),
         };
         let mut invite = Request::new(Method::Invite, uri.clone());
-        let tag = core.token();
-        let call_id = format!("{}@{}", core.token(), self.way.local.ip());
+        let tag = core.tag();
+        let call_id = core.call_id(now, self.way.local.ip());
         let from = NameAddrBuf::new(self.local_uri(core))
             .with_display(core.config.display_name.clone().unwrap_or_default())
             .with_tag(&tag);
@@ -288,7 +288,7 @@ impl Call {
         let offered = Offered { key, invite, offer, accepted: false };
         let mut call = Call::new(now, core, handle, way, choice, Phase::Offered(Box::new(offered)));
         let Phase::Offered(offered) = &call.phase else { return None };
-        let tag = core.token();
+        let tag = core.tag();
         let dialog = match Dialog::callee(&offered.invite, &tag, call.contact(core), false) {
             Ok(dialog) => dialog,
             Err(error) => {

@@ -476,6 +476,10 @@ fn description(
     if body.is_empty() {
         return Ok(None);
     }
+    // What could be decoded has lost this field.
+    if headers.content_encoding().any(|c| !c.eq_ignore_ascii_case(b"identity")) {
+        return Err("a body whose coding cannot be read".into());
+    }
     match headers.content_type() {
         Ok(Some(t)) if t.is("application", "sdp") => SessionDescription::parse(body, &core.config.limits)
             .map(Some)

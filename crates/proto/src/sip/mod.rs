@@ -5,8 +5,10 @@
 //! Content-Length, which is always true to the body.
 
 pub mod dialog;
+pub mod ids;
 pub mod transaction;
 
+mod coding;
 mod encode;
 mod error;
 mod escape;
@@ -17,11 +19,13 @@ mod message;
 mod method;
 mod params;
 mod parse;
+mod shape;
 mod status;
 mod stream;
 mod uri;
 mod uri_eq;
 
+pub use coding::{ACCEPT_ENCODING, CodingError, deflate, inflate};
 pub use error::{ParseError, Problem};
 pub use escape::{escape_param, escape_user, unescape};
 pub use header::{
@@ -33,6 +37,7 @@ pub use message::{Message, Request, Response};
 pub use method::Method;
 pub use params::{Param, Params};
 pub use parse::looks_like_sip;
+pub use shape::{FacetimeShape, Shape};
 pub use status::reason;
 pub use stream::StreamFramer;
 pub use uri::{Scheme, Uri, UriBuf, UriError};

@@ -167,6 +167,18 @@ impl Headers {
         }
     }
 
+    /// Spells every name that has a compact form in that form.
+    pub(in crate::sip) fn abbreviate(&mut self) {
+        for field in &mut self.fields {
+            let known = HeaderName::by_code(field.code);
+            if let Some(compact) = known.and_then(HeaderName::compact_form) {
+                let start = self.text.len();
+                self.text.extend_from_slice(compact.as_bytes());
+                field.name = start..self.text.len();
+            }
+        }
+    }
+
     /// No fields yet, with room for that many, and for that many octets of names and values.
     pub(in crate::sip) fn with_room(fields: usize, octets: usize) -> Headers {
         Headers { text: Vec::with_capacity(octets), fields: Vec::with_capacity(fields) }

@@ -23,6 +23,15 @@ macro_rules! names {
                 }
             }
 
+            /// The compact form, where there is one (RFC 3261 section 7.3.3).
+            pub fn compact_form(self) -> Option<&'static str> {
+                let forms: &[&'static str] = match self {
+                    $(HeaderName::$variant => &[$($compact)?],)*
+                    HeaderName::Other(_) => &[],
+                };
+                forms.first().copied()
+            }
+
             /// A number for each known name, [`OTHER`] for all others.
             #[inline]
             pub(crate) fn code(self) -> u8 {

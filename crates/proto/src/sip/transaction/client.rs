@@ -269,7 +269,7 @@ impl Transactions {
             transport,
             sent_by: to.local,
             branch: matching::branch(number),
-            rport: !to.is_reliable(),
+            rport: !to.is_reliable() && self.writer.shape.asks_for_rport(),
         };
         request.headers.push_front(HeaderName::Via, via);
         number

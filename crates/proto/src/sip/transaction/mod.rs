@@ -33,6 +33,7 @@ pub use user::{
 };
 
 use crate::limits::Limits;
+use crate::sip::Shape;
 use crate::time::Time;
 use client::Client;
 use identity::{Identity, Secret};
@@ -103,6 +104,12 @@ impl Transactions {
             outputs: VecDeque::new(),
             counters: Counters::default(),
         }
+    }
+
+    /// With messages of this form.
+    pub fn with_shape(mut self, shape: Shape) -> Self {
+        self.writer.shape = shape;
+        self
     }
 
     /// The next thing to do: what earlier calls queued, then what the timers due at `now` ask for. `None` means

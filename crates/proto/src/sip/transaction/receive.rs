@@ -8,7 +8,7 @@ use super::store::Key;
 use super::table::ServerInput;
 use super::user::{Endpoint, Incoming, Output, ServerKey};
 use super::{Transactions, invite_server};
-use crate::sip::{HeaderName, Message, Method, ParseError, Request, Response};
+use crate::sip::{HeaderName, Message, Method, ParseError, Request, Response, Via};
 use crate::time::Time;
 use std::net::SocketAddr;
 
@@ -56,7 +56,7 @@ impl Transactions {
             self.counters.malformed += 1;
             return Incoming::Absorbed;
         };
-        let to = reply_to(&fields.via, from);
+        let to = self.way_back(&fields.via, from);
         if request.method == Method::Ack {
             let invite = self.match_ack(&fields);
             return self.handle_ack(now, invite, request);
@@ -89,13 +89,18 @@ impl Transactions {
     pub fn reject(&mut self, mut error: ParseError, from: Endpoint) {
         self.counters.malformed += 1;
         let Some(Message::Request(request)) = error.partial.as_deref_mut() else { return };
-        let Ok(to) = request.headers.via().map(|via| reply_to(&via, from)) else { return };
+        let Ok(to) = request.headers.via().map(|via| self.way_back(&via, from)) else { return };
         request.stamp_source(from.remote);
         if let (Some(response), Some(request)) = (error.response(), error.request()) {
             let response = self.tagged(request, response);
             let data = self.writer.response(&response);
             self.outputs.push_back(Output::Transmit(to, data));
         }
+    }
+
+    /// Where the response to a request goes.
+    fn way_back(&self, via: &Via<'_>, from: Endpoint) -> Endpoint {
+        if self.writer.shape.answers_to_source() { from } else { reply_to(via, from) }
     }
 
     fn handle_new(&mut self, now: Time, request: Request, arrival: Arrival) -> Incoming {
