@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use visavis_proto::io::MediaChoice;
 use visavis_proto::limits::Limits;
 use visavis_proto::sdp::{
-    Capabilities, LocalMedia, LocalStream, Negotiated, OfferAnswer, SessionDescription,
+    Capabilities, Facetime2010, LocalMedia, LocalStream, Negotiated, OfferAnswer, SessionDescription,
 };
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -26,25 +26,32 @@ fuzz_target!(|data: &[u8]| {
     let large = Limits { sdp_body: usize::MAX, ..limits };
     assert_eq!(SessionDescription::parse(&description.to_bytes(), &large).as_ref(), Ok(&description));
 
-    let capabilities = Capabilities::default();
+    let facetime = |emulate| Capabilities::facetime2010(Facetime2010 { emulate, ..Facetime2010::default() });
+    for capabilities in [Capabilities::default(), facetime(true), facetime(false)] {
+        converse(&description, &capabilities, data.len().is_multiple_of(7), &large);
+    }
+});
+
+/// The description as an offer, as an answer and as a re-offer.
+fn converse(description: &SessionDescription, capabilities: &Capabilities, hold: bool, large: &Limits) {
     let stream = |ssrc| LocalStream::one_port(SocketAddr::new(ADDRESS, 16_402), Some(ssrc));
     let media = LocalMedia {
-        capabilities: &capabilities,
+        capabilities,
         choice: MediaChoice::BOTH,
-        hold: data.len().is_multiple_of(7),
+        hold,
         audio: stream(1),
         video: stream(2),
         cname: "lab",
     };
     let mut answerer = OfferAnswer::new(1, ADDRESS);
-    match answerer.answer(&description, &media) {
+    match answerer.answer(description, &media) {
         Ok((answer, negotiated)) => {
             assert_eq!(answer.media.len(), description.media.len());
             for (ours, theirs) in answer.media.iter().zip(&description.media) {
                 assert!(ours.media.eq_ignore_ascii_case(&theirs.media));
                 assert!(theirs.port != 0 || ours.port == 0, "a refused section came back");
             }
-            assert_eq!(SessionDescription::parse(&answer.to_bytes(), &large), Ok(answer));
+            assert_eq!(SessionDescription::parse(&answer.to_bytes(), large), Ok(answer));
             agreed(&negotiated);
         }
         Err(error) => {
@@ -56,19 +63,19 @@ fuzz_target!(|data: &[u8]| {
     // The same description as the answer to our own offer, and then as a re-offer.
     let mut offerer = OfferAnswer::new(2, ADDRESS);
     offerer.offer(&media).expect("an offer can always be made");
-    match offerer.apply_answer(&description) {
+    match offerer.apply_answer(description) {
         Ok(negotiated) => agreed(&negotiated),
         Err(error) => {
             let _ = error.to_string();
         }
     }
     assert!(!offerer.is_offer_pending());
-    if let Ok((_, negotiated)) = offerer.answer(&description, &media) {
+    if let Ok((_, negotiated)) = offerer.answer(description, &media) {
         agreed(&negotiated);
     }
     let again = offerer.offer(&media).expect("nothing is pending");
-    assert!(SessionDescription::parse(&again.to_bytes(), &large).is_ok());
-});
+    assert!(SessionDescription::parse(&again.to_bytes(), large).is_ok());
+}
 
 /// Reads everything that has a type.
 fn look(description: &SessionDescription) {
