@@ -97,7 +97,7 @@ impl Builder {
     /// The message, signed with a key where there is one (MESSAGE-INTEGRITY), and with FINGERPRINT in RFC 8489.
     pub fn finish(mut self, key: Option<&[u8]>) -> Bytes {
         if let Some(key) = key {
-            let value = integrity::sign(key, &self.octets);
+            let value = integrity::sign(self.transaction.dialect(), key, &self.octets);
             self = self.attribute(MESSAGE_INTEGRITY, &value);
         }
         if self.transaction.dialect() == Dialect::Rfc8489 {

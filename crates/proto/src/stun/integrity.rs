@@ -1,13 +1,16 @@
-//! MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT. RFC 8489 sections 14.5 to 14.7.
+//! MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT. RFC 8489 sections 14.5 to 14.7, RFC 3489 section
+//! 11.2.8.
 
 use super::attribute::{Attribute, FINGERPRINT, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256};
-use super::{HEADER, Message};
+use super::{Dialect, HEADER, Message};
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 
 /// What FINGERPRINT is masked with.
 const FINGERPRINT_MASK: u32 = 0x5354_554e;
+/// What RFC 3489 fills up with: to a multiple of 64 octets.
+const ZEROS: [u8; 64] = [0; 64];
 
 /// Whether a message is signed with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,25 +73,33 @@ impl Message {
             return false;
         }
         let covered = self.octets.get(..attribute.start - 4).unwrap_or_default();
-        let mac = mac::<M>(key, covered, attribute.end.next_multiple_of(4));
+        let mac = mac::<M>(self.dialect(), key, covered, attribute.end.next_multiple_of(4));
         mac.is_some_and(|mac| mac.verify_truncated_left(value).is_ok())
     }
 }
 
 /// The keyed hash of `covered`, with a header that says that the message ends at `end`: behind the attribute that
-/// the hash goes into.
-fn mac<M: Mac + hmac::digest::KeyInit>(key: &[u8], covered: &[u8], end: usize) -> Option<M> {
+/// the hash goes into. RFC 3489 fills up what it hashes with zeros.
+fn mac<M: Mac + hmac::digest::KeyInit>(
+    dialect: Dialect,
+    key: &[u8],
+    covered: &[u8],
+    end: usize,
+) -> Option<M> {
     let mut mac = <M as Mac>::new_from_slice(key).ok()?;
     let (kind, rest) = (covered.get(..2)?, covered.get(4..)?);
     mac.update(kind);
     mac.update(&u16::try_from(end.checked_sub(HEADER)?).ok()?.to_be_bytes());
     mac.update(rest);
+    if dialect == Dialect::Rfc3489 {
+        mac.update(ZEROS.get(..covered.len().next_multiple_of(ZEROS.len()) - covered.len())?);
+    }
     Some(mac)
 }
 
 /// The value of MESSAGE-INTEGRITY for a message that ends before it.
-pub(super) fn sign(key: &[u8], covered: &[u8]) -> Vec<u8> {
-    let mac = mac::<Hmac<Sha1>>(key, covered, covered.len() + 4 + 20);
+pub(super) fn sign(dialect: Dialect, key: &[u8], covered: &[u8]) -> Vec<u8> {
+    let mac = mac::<Hmac<Sha1>>(dialect, key, covered, covered.len() + 4 + 20);
     mac.map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default()
 }
 

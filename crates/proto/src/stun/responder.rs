@@ -1,7 +1,7 @@
 //! Answers to Binding requests of anybody: what a STUN server does, at a bounded rate. RFC 8489 section 6.3,
 //! RFC 3489 section 8.1.
 
-use super::{Class, Message, binding_error, binding_success};
+use super::{Class, Message, attribute, binding_error, binding_success};
 use crate::time::Time;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct ResponderLimits {
     /// Answers a second to everybody together.
     pub per_second: u32,
-    /// Answers a second to one IP address. Sources are told apart until there are as many as `per_second`.
+    /// Answers a second to one IP address. No more sources are noted than are answered.
     pub per_second_and_source: u32,
 }
 
@@ -43,7 +43,7 @@ pub struct Responder {
     limits: ResponderLimits,
     window: Option<Time>,
     answered: u32,
-    sources: HashMap<IpAddr, u32>,
+    pub(super) sources: HashMap<IpAddr, u32>,
 }
 
 impl Responder {
@@ -60,7 +60,12 @@ impl Responder {
         if !self.may_answer(now, remote.ip()) {
             return Answer::Limited;
         }
-        let unknown = message.unknown_required();
+        let mut unknown = message.unknown_required();
+        // RFC 5780 section 6.1: a server without another address says so, or the client would take its answer for
+        // one from there. Clients of RFC 3489 also send the attribute to ask for nothing.
+        if message.get(attribute::CHANGE_REQUEST).is_some_and(|flags| flags.iter().any(|octet| *octet != 0)) {
+            unknown.push(attribute::CHANGE_REQUEST);
+        }
         Answer::Send(if message.method != super::BINDING {
             binding_error(message, 400, "Bad Request", &[], None)
         } else if unknown.is_empty() {
@@ -76,8 +81,12 @@ impl Responder {
             self.answered = 0;
             self.sources.clear();
         }
+        // Before the source is noted: what is kept is as bounded as what is answered.
+        if self.answered >= self.limits.per_second {
+            return false;
+        }
         let asked = self.sources.entry(source).or_default();
-        if self.answered >= self.limits.per_second || *asked >= self.limits.per_second_and_source {
+        if *asked >= self.limits.per_second_and_source {
             return false;
         }
         *asked += 1;

@@ -136,7 +136,10 @@ fn the_responder_answers_requests_in_kind_and_nothing_else() {
         let parse = |builder: Builder| Message::parse(&builder.finish(None)).unwrap();
         // RESPONSE-ADDRESS would have it answer somebody else.
         let turned = Builder::binding(Class::Request, id).address(2, "192.0.2.66:9".parse().unwrap());
-        for (request, code) in [(Builder::binding(Class::Request, id), None), (turned, Some(420))] {
+        let elsewhere = Builder::binding(Class::Request, id).change_request(false, true);
+        let nowhere = Builder::binding(Class::Request, id).change_request(false, false);
+        let plain = Builder::binding(Class::Request, id);
+        for (request, code) in [(plain, None), (nowhere, None), (turned, Some(420)), (elsewhere, Some(420))] {
             let Answer::Send(answer) = responder.handle(now, &parse(request), seen) else { panic!() };
             let answer = Message::parse(&answer).unwrap();
             assert_eq!((answer.error_code(), answer.transaction), (code, id));
@@ -161,4 +164,30 @@ fn the_responder_answers_no_faster_than_its_limits_and_again_a_second_later() {
     };
     assert_eq!([ask(now, 1), ask(now, 2), ask(now, 3)], [4, 4, 2]);
     assert_eq!(ask(now + Duration::from_secs(1), 3), 4);
+}
+
+#[test]
+fn the_responder_notes_no_more_sources_than_it_answers() {
+    let limits = ResponderLimits { per_second: 10, per_second_and_source: 4 };
+    let (mut responder, now) = (Responder::new(limits), Time::from_millis(5));
+    let request = Builder::binding(Class::Request, TransactionId([9; 16])).finish(None);
+    let request = Message::parse(&request).unwrap();
+    for source in 0..1_000u16 {
+        let [high, low] = source.to_be_bytes();
+        let _ = responder.handle(now, &request, ([10, 0, high, low], 7).into());
+    }
+    assert_eq!(responder.sources.len(), 10);
+}
+
+#[test]
+fn the_signature_of_a_message_without_cookie_covers_zeros_up_to_64_octets() {
+    use hmac::{Hmac, Mac};
+    let id = TransactionId([5; 16]);
+    let signed = Builder::binding(Class::Request, id).username(b"user").finish(Some(b"key"));
+    let mut covered = signed[..28].to_vec();
+    covered.resize(64, 0);
+    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(b"key").unwrap();
+    mac.update(&covered);
+    assert_eq!(mac.finalize().into_bytes()[..], signed[32..]);
+    assert_eq!(Message::parse(&signed).unwrap().integrity(b"key"), Integrity::Valid);
 }
