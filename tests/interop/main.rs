@@ -1,5 +1,6 @@
 //! Calls with real peers, each judged from both sides: by what the peer shows, says and records, by our own
-//! JSON record, and by tshark on what went over the wire. Everything stays on loopback.
+//! JSON record, and by tshark on what went over the wire. Everything stays on loopback, or in network
+//! namespaces of the test's own.
 //!
 //! Each module is one peer. A program that is missing fails the test and says how to install it.
 
@@ -10,6 +11,8 @@ mod gstreamer;
 mod harness;
 mod linphone;
 mod media;
+mod namespaces;
+mod nats;
 mod sip;
 mod sipp;
 mod wire;

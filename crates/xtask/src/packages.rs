@@ -24,6 +24,10 @@ const PACKAGES: &[&str] = &[
     "gstreamer1.0-libav",
     "iproute2",
     "nftables",
+    "conntrack",
+    "ethtool",
+    "coturn",
+    "python3",
 ];
 
 /// A program of each package that has one, for machines without dpkg.
@@ -38,6 +42,10 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("gst-launch-1.0", &["--version"]),
     ("ip", &["-V"]),
     ("nft", &["--version"]),
+    ("conntrack", &["--version"]),
+    ("ethtool", &["--version"]),
+    ("turnserver", &["--version"]),
+    ("python3", &["--version"]),
 ];
 
 /// Installs what is missing where that is possible (root on Debian); elsewhere says what is missing, and the
