@@ -21,6 +21,7 @@ pub mod demux;
 pub mod frame;
 pub mod io;
 pub mod limits;
+pub mod nat;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that each module of proto may use, itself aside. `call` and `agent` join the rest and may use all.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("stun", &["limits", "time"]),
+    ("nat", &["limits", "stun", "time"]),
     ("sip", &["io", "limits", "time"]),
     ("sdp", &["frame", "io", "limits"]),
     ("rtp", &["frame", "io", "limits", "time"]),
