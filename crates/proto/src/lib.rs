@@ -25,6 +25,7 @@ pub mod nat;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod ske;
 pub mod stun;
 pub mod time;
 

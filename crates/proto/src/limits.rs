@@ -32,6 +32,10 @@ pub struct Limits {
     pub jitter_packets: usize,
     /// The largest access unit put together from packets, octets.
     pub access_unit: usize,
+    /// The largest body of a key exchange, put together from its fragments, octets.
+    pub ske_body: usize,
+    /// The most fragments taken from the peer in one key exchange.
+    pub ske_fragments: usize,
     /// The most outputs queued and not yet polled.
     pub outputs: usize,
 }
@@ -52,6 +56,8 @@ impl Default for Limits {
             ssrcs: 16,
             jitter_packets: 1_024,
             access_unit: 2 * 1024 * 1024,
+            ske_body: 16_384,
+            ske_fragments: 64,
             outputs: 65_536,
         }
     }

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that each module of proto may use, itself aside. `call` and `agent` join the rest and may use all.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
+    ("ske", &["limits", "time"]),
     ("stun", &["limits", "time"]),
     ("nat", &["limits", "stun", "time"]),
     ("sip", &["io", "limits", "time"]),
