@@ -28,6 +28,8 @@ pub struct Limits {
     pub transactions_per_source: usize,
     /// The most remote SSRCs tracked in one media section.
     pub ssrcs: usize,
+    /// The most SSRCs that one SRTP key serves.
+    pub srtp_sources: usize,
     /// The most packets that one jitter buffer holds.
     pub jitter_packets: usize,
     /// The largest access unit put together from packets, octets.
@@ -54,6 +56,7 @@ impl Default for Limits {
             transactions: 40_000,
             transactions_per_source: 20_000,
             ssrcs: 16,
+            srtp_sources: 64,
             jitter_packets: 1_024,
             access_unit: 2 * 1024 * 1024,
             ske_body: 16_384,

@@ -1,4 +1,4 @@
-//! RTP and RTCP (RFC 3550): sessions, statistics, reordering and playout, payload formats.
+//! RTP and RTCP (RFC 3550): sessions, statistics, reordering and playout, payload formats; SRTP (RFC 3711).
 //!
 //! # The way of a packet
 //!
@@ -22,6 +22,7 @@ pub mod playout;
 pub mod rtcp;
 pub mod session;
 pub mod source;
+pub mod srtp;
 
 pub use jitter::{JitterBuffer, JitterConfig};
 pub use pacer::{Pacer, PacerConfig};
