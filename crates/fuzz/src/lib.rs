@@ -1,5 +1,7 @@
 //! What several fuzz targets share: octets taken apart into choices, and streams of packets made of them.
 
+pub mod stun;
+
 use bytes::Bytes;
 use visavis_proto::Time;
 use visavis_proto::limits::Limits;
