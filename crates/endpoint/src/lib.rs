@@ -22,9 +22,11 @@ mod call;
 mod clock;
 mod driver;
 mod endpoint;
+mod files;
 mod media;
 mod record;
 mod socket;
+mod state;
 mod target;
 
 pub use call::{Call, Incoming, RemoteControl};
@@ -32,6 +34,7 @@ pub use clock::Clock;
 pub use endpoint::{Arrival, CallOptions, Endpoint, Error, Filter, Options};
 pub use media::{MediaPlan, MediaReport, Receiving, Recording, Sending, Sources, TestSources};
 pub use record::{CallRecord, Expectation, SectionRecord, Verdict};
+pub use state::{StateDir, StateError, ticket};
 pub use target::Target;
 
 pub use visavis_capture as capture;
