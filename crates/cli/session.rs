@@ -1,9 +1,9 @@
 //! Following one call from its first event to its last.
 
 use crate::output::{Output, clock, millis, percent};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use visavis::proto::io::{Event, SectionStats};
+use visavis::proto::io::{Event, Path, Protection, SectionStats};
 use visavis::{Call, CallRecord};
 
 /// What a followed call does by itself.
@@ -139,10 +139,70 @@ fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
             );
             output.say(format!("call {id} is over: {text}"));
         }
-        Event::Calling { .. }
-        | Event::Incoming { .. }
-        | Event::Frame { .. }
-        | Event::OptionsAnswered { .. } => {}
+        Event::PathFound { path, round_trip, .. } => {
+            let round_trip_ms = round_trip.as_secs_f64() * 1e3;
+            output.event(
+                "path",
+                || json!({ "call": id, "path": path_json(path), "round_trip_ms": round_trip_ms }),
+            );
+            output.say(format!("way to {} found, round trip {}", path.remote, millis(Some(round_trip_ms))));
+        }
+        Event::PathMoved { path, .. } => {
+            output.event("path-moved", || json!({ "call": id, "path": path_json(path) }));
+            output.say(format!("call {id} goes on from {} to {}", path.local, path.remote));
+        }
+        Event::PathLost { path, .. } => {
+            output.event("path-lost", || json!({ "call": id, "path": path_json(path) }));
+            output.say(format!(
+                "call {id}: nothing comes from {} any more, looking for another way",
+                path.remote
+            ));
+        }
+        Event::MoveRefused { remote, why, .. } => {
+            output.event("move-refused", || json!({ "call": id, "remote": remote.to_string(), "why": why }));
+            output.say(format!("call {id}: does not move to {remote}: {why}"));
+        }
+        Event::KeyMessage { sent, sequence, fragment, body, .. } => {
+            output.event(
+                "key-message",
+                || json!({ "call": id, "sent": sent, "sequence": sequence, "fragment": fragment, "octets": body.len() }),
+            );
+        }
+        Event::Protected { protection, .. } => say_protection(output, id, protection),
+        Event::Incoming { from, remote, call_id, .. } => {
+            output.event("incoming", || {
+                json!({ "call": id, "from": from.to_string(), "remote": remote.to_string(), "call_id": call_id })
+            });
+            output.say(format!("call {id} from {from} at {remote}"));
+        }
+        Event::Calling { .. } | Event::Frame { .. } | Event::OptionsAnswered { .. } => {}
+    }
+}
+
+fn path_json(path: &Path) -> Value {
+    json!({
+        "local": path.local.to_string(), "mapped": path.mapped.to_string(), "remote": path.remote.to_string(),
+    })
+}
+
+fn say_protection(output: &Output, id: u64, protection: &Protection) {
+    let (own, peer) = protection.fingerprints.clone().unzip();
+    let words = &protection.short_authentication_string;
+    output.event("protected", || {
+        json!({
+            "call": id, "suite": protection.suite, "own_fingerprint": own, "peer_fingerprint": peer,
+            "short_authentication_string": words,
+        })
+    });
+    match &protection.suite {
+        Some(suite) => output.say(format!("call {id} is encrypted with {suite}")),
+        None => output.say(format!("call {id} is not encrypted")),
+    }
+    if let (Some(own), Some(peer)) = (own, peer) {
+        output.say(format!("  our fingerprint {own}, the peer's {peer}"));
+    }
+    if let Some(words) = words {
+        output.say(format!("  compare with the peer: {words}"));
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::call::CallFeed;
 use crate::clock::Clock;
 use crate::endpoint::Filter;
+use crate::interfaces::Interfaces;
 use crate::media::{MediaSink, Reaction};
 use crate::socket::{Batch, Received, Socket};
 use bytes::{Bytes, BytesMut};
@@ -17,8 +18,8 @@ use visavis_proto::Time;
 use visavis_proto::agent::{Agent, Counters};
 use visavis_proto::frame::EncodedFrame;
 use visavis_proto::io::{
-    CallHandle, CallRequest, Command, Datagram, Event, Input, OpenError, Output, PacketKind, RequestId,
-    SectionStats, SocketId, Transmit,
+    CallHandle, CallRequest, Command, Datagram, Event, Input, OpenError, Output, PacketKind, PathRequest,
+    RequestId, SectionStats, SocketId, Transmit,
 };
 
 /// Inputs handled before the driver lets other tasks run.
@@ -31,6 +32,8 @@ const LINGER: Duration = Duration::from_millis(600);
 pub(crate) enum ToDriver {
     /// Place a call; the feed gets its events.
     Call(Box<CallRequest>, CallFeed, oneshot::Sender<CallHandle>),
+    /// Expect a call of a peer; the feed gets its events.
+    Expect(Box<PathRequest>, CallFeed, oneshot::Sender<CallHandle>),
     /// Anything else that a call or the agent is told.
     Command(Command),
     /// OPTIONS, and where its answer goes.
@@ -72,6 +75,7 @@ pub(crate) struct Driver {
     train: Train,
     deadline: Option<Time>,
     send_errors: u64,
+    interfaces: Interfaces,
 }
 
 /// The receiving half that the driver makes for an incoming call.
@@ -93,6 +97,7 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
         let main = Arc::new(parts.socket);
         let main_id = SocketId(0);
+        let interfaces = Interfaces::watch(main.local());
         let mut driver = Driver {
             agent: parts.agent,
             clock: parts.clock,
@@ -112,6 +117,7 @@ impl Driver {
             train: Train::default(),
             deadline: None,
             send_errors: 0,
+            interfaces,
         };
         let opened = Ok((main_id, driver.main.local()));
         driver.agent.handle(driver.clock.now(), Input::SocketOpened { request: None, result: opened });
@@ -153,6 +159,12 @@ impl Driver {
                             self.drain();
                         }
                     }
+                }
+                () = self.interfaces.changed() => {
+                    let addresses = self.interfaces.addresses().to_vec();
+                    let now = self.clock.now();
+                    self.agent.handle(now, Input::InterfacesChanged { addresses });
+                    self.drain();
                 }
                 () = sleep_until(wake) => {
                     let now = self.clock.now();
@@ -223,6 +235,13 @@ impl Driver {
                 // The caller may have gone; the call is then ended by its own Drop.
                 let _ = handle.send(call);
                 self.agent.handle(now, Input::Command(Command::Call(call, request)));
+            }
+            ToDriver::Expect(path, feed, handle) => {
+                let call = self.agent.new_call();
+                self.calls.insert(call, feed);
+                // As with a call that is placed.
+                let _ = handle.send(call);
+                self.agent.handle(now, Input::Command(Command::Expect(call, path)));
             }
             ToDriver::Command(command) => self.agent.handle(now, Input::Command(command)),
             ToDriver::Options { target, destination, answer } => {
@@ -298,6 +317,8 @@ impl Driver {
                 }
                 return;
             }
+            // Who expects the call follows it already.
+            Event::Incoming { call, .. } if self.calls.contains_key(call) => *call,
             Event::Incoming { call, .. } => {
                 let (feed, seed) = mpsc::unbounded_channel();
                 self.calls.insert(*call, CallFeed(feed));
@@ -319,6 +340,12 @@ impl Driver {
             | Event::Established { call, .. }
             | Event::Media { call, .. }
             | Event::Dtmf { call, .. }
+            | Event::PathFound { call, .. }
+            | Event::PathMoved { call, .. }
+            | Event::PathLost { call, .. }
+            | Event::MoveRefused { call, .. }
+            | Event::KeyMessage { call, .. }
+            | Event::Protected { call, .. }
             | Event::Answered { call, .. }
             | Event::Ended { call, .. } => *call,
         };

@@ -3,6 +3,7 @@
 use crate::call::{Call, CallFeed, Incoming};
 use crate::clock::Clock;
 use crate::driver::{CallFeedSeed, Driver, Parts, ToDriver};
+use crate::interfaces::local_addresses;
 use crate::media::{MediaPlan, MediaReport, MediaSink};
 use crate::socket::Socket;
 use crate::target::Target;
@@ -14,7 +15,8 @@ use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use visavis_capture::Tap;
 use visavis_proto::agent::{Agent, Config, Counters};
-use visavis_proto::io::{CallHandle, CallRequest, Command, Event, MediaChoice, Party, Transmit};
+use visavis_proto::io::{CallHandle, CallRequest, Command, Event, MediaChoice, Party, PathRequest, Transmit};
+use visavis_proto::nat::Ticket;
 
 /// Requests that may wait for the driver: about two seconds of frames of a busy endpoint.
 const QUEUE: usize = 4096;
@@ -137,6 +139,26 @@ impl Default for CallOptions {
     }
 }
 
+/// The tickets of both ends of a call (see [`visavis_proto::nat`]).
+#[derive(Clone, Debug)]
+pub struct PeerTickets {
+    /// The one that was given to the peer.
+    pub own: Ticket,
+    /// The one that came from the peer.
+    pub peer: Ticket,
+    /// Sign the checks with the key that both make: the peer must do so too. Without, the call never moves to
+    /// another address.
+    pub keyed: bool,
+}
+
+impl PeerTickets {
+    /// The peer in a word, for people: its first address.
+    pub fn name(&self) -> String {
+        let first = self.peer.candidates.first();
+        first.map_or_else(|| "a peer without address".into(), |c| c.address.to_string())
+    }
+}
+
 impl Endpoint {
     /// Opens the socket and starts the agent. Must be called within a tokio runtime.
     ///
@@ -178,18 +200,69 @@ impl Endpoint {
     pub async fn call(&self, target: &str, options: CallOptions) -> Result<Call, Error> {
         let Target { uri, destination, local } = Target::resolve(target, self.local.ip()).await?;
         let peer = uri.clone();
-        let media = MediaChoice {
-            audio: options.media.audio && self.media.audio,
-            video: options.media.video && self.media.video,
-        };
+        let media = self.choice(options.media);
         let CallOptions { late_offer, ring_timeout, .. } = options;
-        let request = CallRequest { target: uri, destination, local, media, late_offer, ring_timeout };
+        let request =
+            CallRequest { target: uri, destination, local, media, late_offer, ring_timeout, path: None };
+        self.place(request, &peer).await
+    }
+
+    /// Calls a peer by ticket: finds a way to it first (RFC 5128 section 3.3), which the peer must do at the same
+    /// time ([`Endpoint::expect`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]. That no way was found is an [`Event::Ended`] of the call.
+    pub async fn call_peer(&self, tickets: PeerTickets, options: CallOptions) -> Result<Call, Error> {
+        let peer = tickets.name();
+        let media = self.choice(options.media);
+        let CallOptions { late_offer, ring_timeout, .. } = options;
+        let request = CallRequest {
+            target: String::new(),
+            destination: SocketAddr::new(self.local.ip(), 0),
+            local: self.local.ip(),
+            media,
+            late_offer,
+            ring_timeout,
+            path: Some(Box::new(self.path_request(tickets))),
+        };
+        self.place(request, &peer).await
+    }
+
+    /// Finds a way to a peer by ticket, and waits for its call over it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]. That no way was found, or no call came, is an [`Event::Ended`] of the call.
+    pub async fn expect(&self, tickets: PeerTickets) -> Result<Call, Error> {
+        let peer = tickets.name();
+        let (feed, events) = mpsc::unbounded_channel();
+        let (answer, handle) = oneshot::channel();
+        let request = Box::new(self.path_request(tickets));
+        let message = ToDriver::Expect(request, CallFeed(feed), answer);
+        self.requests.send(message).await.map_err(|_| Error::Closed)?;
+        let handle = handle.await.map_err(|_| Error::Closed)?;
+        Ok(Call::placed(handle, &peer, events, self.requests.clone()))
+    }
+
+    fn path_request(&self, tickets: PeerTickets) -> PathRequest {
+        let PeerTickets { own, peer, keyed } = tickets;
+        let addresses = local_addresses(self.local).into_iter();
+        let locals = addresses.map(|ip| SocketAddr::new(ip, self.local.port())).collect();
+        PathRequest { own, peer, locals, keyed }
+    }
+
+    fn choice(&self, wanted: MediaChoice) -> MediaChoice {
+        MediaChoice { audio: wanted.audio && self.media.audio, video: wanted.video && self.media.video }
+    }
+
+    async fn place(&self, request: CallRequest, peer: &str) -> Result<Call, Error> {
         let (feed, events) = mpsc::unbounded_channel();
         let (answer, handle) = oneshot::channel();
         let message = ToDriver::Call(Box::new(request), CallFeed(feed), answer);
         self.requests.send(message).await.map_err(|_| Error::Closed)?;
         let handle = handle.await.map_err(|_| Error::Closed)?;
-        Ok(Call::placed(handle, &peer, events, self.requests.clone()))
+        Ok(Call::placed(handle, peer, events, self.requests.clone()))
     }
 
     /// Waits for the next call, or for a MESSAGE outside of calls; `None` after the endpoint has ended.

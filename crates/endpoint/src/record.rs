@@ -280,6 +280,8 @@ fn describe(reason: &EndReason) -> (&'static str, String) {
         EndReason::Refused { status, reason } => ("refused", format!("the peer answered {status} {reason}")),
         EndReason::NoResponse { what } => ("no-response", what.clone()),
         EndReason::Media { what } => ("media", what.clone()),
+        EndReason::NoPath { what } => ("no-path", what.clone()),
+        EndReason::KeyExchange { what } => ("key-exchange", what.clone()),
         EndReason::Failed { what } => ("failed", what.clone()),
     }
 }

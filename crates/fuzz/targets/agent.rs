@@ -121,6 +121,7 @@ impl Wire {
                 media,
                 late_offer: more & 0x80 != 0,
                 ring_timeout: Duration::from_secs(20),
+            path: None,
             };
             self.open[side].insert(call);
             return self.input(side, Input::Command(Command::Call(call, Box::new(request))));
@@ -202,6 +203,12 @@ impl Wire {
             | Event::Established { call, .. }
             | Event::Frame { call, .. }
             | Event::Dtmf { call, .. }
+            | Event::PathFound { call, .. }
+            | Event::PathMoved { call, .. }
+            | Event::PathLost { call, .. }
+            | Event::MoveRefused { call, .. }
+            | Event::KeyMessage { call, .. }
+            | Event::Protected { call, .. }
             | Event::Answered { call, .. } => call,
             Event::Message { call: Some(call), .. } => call,
             Event::Message { call: None, .. } | Event::OptionsAnswered { .. } => return,

@@ -62,7 +62,7 @@ impl Lab {
     fn end_point(&self, choice: u8) -> Endpoint {
         let remote = SocketAddr::from(([192, 0, 2, 9], 5060 + u16::from(choice & 0x03)));
         let local = SocketAddr::from(([192, 0, 2, 7], 5060));
-        Endpoint { protocol: self.protocol, socket: SocketId(0), local, remote }
+        Endpoint { protocol: self.protocol, socket: SocketId(0), local, sent_by: local, remote }
     }
 
     fn act(&mut self, octets: &mut Octets<'_>) {

@@ -4,6 +4,8 @@
 //! agent that has no use for one of them says so in its counters, never by a panic.
 
 use crate::frame::{AudioFormat, EncodedFrame, MediaKind, ReceivedFrame, VideoFormat};
+use crate::nat::Ticket;
+use crate::rtp::srtp::MasterKey;
 use crate::time::Time;
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
@@ -124,6 +126,9 @@ pub struct OpenError(pub String);
 pub enum Command {
     /// Place a call. The handle comes from [`Agent::new_call`](crate::agent::Agent::new_call).
     Call(CallHandle, Box<CallRequest>),
+    /// Expect one call of a peer: find a way to it, then take its INVITE. The handle comes from
+    /// [`Agent::new_call`](crate::agent::Agent::new_call), and [`Event::Incoming`] names it again.
+    Expect(CallHandle, Box<PathRequest>),
     /// Answer an incoming call with a provisional status (180 to 199).
     Ring {
         /// The call.
@@ -232,6 +237,23 @@ pub struct CallRequest {
     pub late_offer: bool,
     /// Give up after ringing this long: CANCEL.
     pub ring_timeout: Duration,
+    /// Find a way to the peer first, by the tickets of both; `target`'s host, `destination` and `local` then come
+    /// from the pair that was found.
+    pub path: Option<Box<PathRequest>>,
+}
+
+/// A way to a peer that is to be found from both sides at once: see [`nat`](crate::nat).
+#[derive(Clone, Debug)]
+pub struct PathRequest {
+    /// The ticket that was given to the peer.
+    pub own: Ticket,
+    /// The peer's.
+    pub peer: Ticket,
+    /// Our own addresses, with the port of the main socket.
+    pub locals: Vec<SocketAddr>,
+    /// Sign the checks with the key that both tickets make. Without it, as in 2010, nothing tells a check of the
+    /// peer from one of anybody who guesses its address: then the call never moves.
+    pub keyed: bool,
 }
 
 /// The protocol that a datagram carries, for its traffic class and for counters.
@@ -380,7 +402,60 @@ pub enum Event {
         /// From the INVITE to the ACK.
         setup: Duration,
     },
-    /// An offer/answer exchange ended: what each media section does from now on.
+    /// A way to the peer was found: requests and media go there, and nowhere else.
+    PathFound {
+        /// The call.
+        call: CallHandle,
+        /// Our address, the peer's, and how the peer sees ours.
+        path: Path,
+        /// The round trip of the check that succeeded.
+        round_trip: Duration,
+    },
+    /// The peer, or this side, has another address now, and a check went there and back.
+    PathMoved {
+        /// The call.
+        call: CallHandle,
+        /// The new way.
+        path: Path,
+    },
+    /// Nothing goes through any more on the way that was found; another one is looked for.
+    PathLost {
+        /// The call.
+        call: CallHandle,
+        /// The way that was lost.
+        path: Path,
+    },
+    /// Somebody at another address claims to be the peer, and is not believed.
+    MoveRefused {
+        /// The call.
+        call: CallHandle,
+        /// The address.
+        remote: SocketAddr,
+        /// Why.
+        why: String,
+    },
+    /// A message of the key exchange was sent, or has arrived whole or in part.
+    KeyMessage {
+        /// The call.
+        call: CallHandle,
+        /// Whether this side sent it.
+        sent: bool,
+        /// Its number, the first one of `SKESeq`.
+        sequence: u64,
+        /// Its fragment, the second one.
+        fragment: u32,
+        /// The fragment's octets.
+        body: Bytes,
+    },
+    /// The key exchange has ended, and media may flow.
+    Protected {
+        /// The call.
+        call: CallHandle,
+        /// How media are protected from now on.
+        protection: Protection,
+    },
+    /// An offer/answer exchange ended: what each media section does from now on. In a call that is to be encrypted
+    /// it is reported once there are keys.
     Media {
         /// The call.
         call: CallHandle,
@@ -453,6 +528,30 @@ pub enum Event {
     },
 }
 
+/// What came out of a key exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Protection {
+    /// The SRTP suite by its SDP name (RFC 4568 section 6.2); `None`: media are clear.
+    pub suite: Option<String>,
+    /// The fingerprints of our identity and of the peer's, where identities were shown.
+    pub fingerprints: Option<(String, String)>,
+    /// A short text that two people compare: it is the same on both ends unless somebody stands in the middle.
+    pub short_authentication_string: Option<String>,
+    /// The master keys of what this side sends and of what it receives.
+    pub keys: Option<Box<(MasterKey, MasterKey)>>,
+}
+
+/// A way between two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Our address.
+    pub local: SocketAddr,
+    /// Our address as the peer sees it.
+    pub mapped: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+}
+
 /// A person or a machine in a call, as a From or To header names it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Party {
@@ -497,6 +596,16 @@ pub enum EndReason {
     /// The two sides share no format, or an offer or answer could not be used.
     Media {
         /// What was wrong, in words.
+        what: String,
+    },
+    /// No way to the peer was found, or it was lost for good.
+    NoPath {
+        /// What was tried and what came back, in words.
+        what: String,
+    },
+    /// The key exchange ended without the keys that were to come out of it.
+    KeyExchange {
+        /// What was missing or wrong, in words.
         what: String,
     },
     /// Something on this side failed.

@@ -13,7 +13,6 @@
 //!
 //! A datagram enters at [`agent`], is sorted by [`demux`], and goes to [`sip`] (then `call`) or to the
 //! [`rtp`] sessions of a call. [`sdp`] turns offers and answers into the formats that a call's media use.
-//! `call` may use `sip`, `sdp` and `rtp`; those never use one another.
 
 pub mod agent;
 mod call;

@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("sdp", &["frame", "io", "limits"]),
     ("rtp", &["frame", "io", "limits", "time"]),
     ("demux", &["io", "limits", "time"]),
-    ("io", &["frame", "time"]),
+    ("io", &["frame", "nat", "rtp", "time"]),
     ("frame", &["time"]),
     ("limits", &["time"]),
     ("time", &[]),

@@ -121,6 +121,7 @@ impl Pair {
             media,
             late_offer,
             ring_timeout: Duration::from_secs(60),
+            path: None,
         };
         self.command(from, Command::Call(call, Box::new(request)));
         call

@@ -108,6 +108,12 @@ fn call_of(event: &Event) -> Option<CallHandle> {
         | Event::Media { call, .. }
         | Event::Frame { call, .. }
         | Event::Dtmf { call, .. }
+        | Event::PathFound { call, .. }
+        | Event::PathMoved { call, .. }
+        | Event::PathLost { call, .. }
+        | Event::MoveRefused { call, .. }
+        | Event::KeyMessage { call, .. }
+        | Event::Protected { call, .. }
         | Event::Answered { call, .. }
         | Event::Ended { call, .. } => Some(*call),
         Event::Message { call, .. } => *call,

@@ -59,12 +59,20 @@ pub struct Dropped {
     pub rtp_refused: u64,
     /// RTCP that belongs to no call or cannot be read.
     pub rtcp_stray: u64,
+    /// RTP of a call whose keys are not agreed on yet, or that is no SRTP under them.
+    pub srtp_refused: u64,
+    /// RTP or RTCP of a call that came from elsewhere than the way that was found for it.
+    pub rtp_off_path: u64,
     /// STUN that could not be read.
     pub stun_malformed: u64,
     /// STUN responses to nothing that was asked, and indications.
     pub stun_stray: u64,
     /// STUN requests that were not answered because too much was asked.
     pub stun_limited: u64,
+    /// STUN checks of somebody who claimed to be a peer at another address.
+    pub stun_off_path: u64,
+    /// INVITEs that nobody expected.
+    pub invite_unexpected: u64,
     /// A kind of datagram that this endpoint has no use for.
     pub unwanted: u64,
     /// Coded frames that could not be sent: no section, no format, a full pacer.

@@ -3,24 +3,31 @@
 mod config;
 pub(crate) mod core;
 mod counters;
+mod paths;
+mod profile;
 mod routes;
 mod rtcp_port;
+mod strategy;
 mod uas;
 
 pub(crate) use uas::describe;
 
-pub use config::{AnswerPolicy, Config, PortPlan};
+pub use config::{Admission, AnswerPolicy, Config, PortPlan};
 pub use counters::{Counters, Dropped, Received};
+pub use profile::ARMED;
+pub use strategy::{HolePunching, StrategyFactory};
 
 use self::core::Core;
+use self::paths::Paths;
 use self::routes::Routes;
 use self::rtcp_port::RtcpPort;
 use crate::call::Call;
 use crate::demux::{self, Kind};
 use crate::io::{
-    CallHandle, Command, Datagram, EndReason, Event, Input, Output, PacketKind, RequestId, SectionStats,
-    Transmit,
+    CallHandle, CallRequest, Command, Datagram, EndReason, Event, Input, Output, PacketKind, Path, RequestId,
+    SectionStats, Transmit,
 };
+use crate::nat;
 use crate::sip::dialog::DialogId;
 use crate::sip::transaction::{self, ClientKey, Endpoint, ServerKey, TuEvent};
 use crate::sip::{Message, UriBuf};
@@ -36,6 +43,7 @@ pub struct Agent {
     core: Core,
     calls: BTreeMap<CallHandle, Call>,
     routes: Routes,
+    paths: Paths,
     responder: stun::Responder,
     dialogs: HashMap<DialogId, CallHandle>,
     clients: HashMap<ClientKey, Asker>,
@@ -62,6 +70,7 @@ impl Agent {
             core: Core::new(config, seed),
             calls: BTreeMap::new(),
             routes: Routes::default(),
+            paths: Paths::default(),
             responder: stun::Responder::default(),
             dialogs: HashMap::new(),
             clients: HashMap::new(),
@@ -85,6 +94,12 @@ impl Agent {
         Some(self.calls.get(&call)?.stats())
     }
 
+    /// What was tried to reach the peer of a call that is named by ticket, and what came back; `None` where there is
+    /// no such call.
+    pub fn path_report(&self, call: CallHandle) -> Option<nat::Report> {
+        self.paths.report(call)
+    }
+
     /// What was counted since the start.
     pub fn counters(&self) -> &Counters {
         &self.core.counters
@@ -102,7 +117,7 @@ impl Agent {
 
     /// Whether no call and no transaction is left.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.core.transactions.is_empty()
+        self.calls.is_empty() && self.paths.is_empty() && self.core.transactions.is_empty()
     }
 
     /// Takes one input. Then call [`Agent::poll`] until it gives [`Output::Timeout`].
@@ -135,7 +150,8 @@ impl Agent {
                 }
             }
             Input::InterfacesChanged { addresses } => {
-                tracing::debug!(?addresses, "addresses changed; calls stay on theirs");
+                tracing::debug!(?addresses, "addresses changed");
+                self.interfaces_changed(now, &addresses);
             }
             // Streams and names are asked for by this agent, which asks for none yet.
             Input::StreamOpened { .. }
@@ -171,9 +187,14 @@ impl Agent {
                 self.settle(handle);
                 continue;
             }
+            if let Some(handle) = self.paths.due(now) {
+                self.path_timeout(now, handle);
+                continue;
+            }
             let calls = self.deadlines.first().map(|&(at, _)| at);
             let transactions = self.core.transactions.next_timeout();
-            return Output::Timeout(calls.into_iter().chain(transactions).min());
+            let paths = self.paths.next_timeout();
+            return Output::Timeout(calls.into_iter().chain(transactions).chain(paths).min());
         }
     }
 
@@ -233,13 +254,16 @@ impl Agent {
         }
     }
 
-    /// STUN gets what any STUN server answers.
+    /// STUN is first of all a peer's check; what is not gets what any STUN server answers.
     fn stun(&mut self, now: Time, datagram: Datagram<'_>) {
         let Datagram { socket, local, remote, data, .. } = datagram;
         let Ok(message) = stun::Message::parse(data) else {
             self.core.counters.dropped.stun_malformed += 1;
             return;
         };
+        if self.path_stun(now, (local, remote), &message) {
+            return;
+        }
         match self.responder.handle(now, &message, remote) {
             stun::Answer::Send(data) => {
                 self.core.counters.stun_answered += 1;
@@ -257,6 +281,10 @@ impl Agent {
             return;
         };
         if let Some(call) = self.calls.get_mut(&handle) {
+            if call.is_off_path(datagram.remote) {
+                self.core.counters.dropped.rtp_off_path += 1;
+                return;
+            }
             call.rtp(now, &mut self.core, section, &datagram);
             self.settle(handle);
         }
@@ -265,15 +293,20 @@ impl Agent {
     fn rtcp(&mut self, now: Time, datagram: Datagram<'_>) {
         let compound = crate::rtp::rtcp::Compound::parse(datagram.data).ok();
         let mut taken = false;
-        if let Some(compound) = compound {
-            for handle in self.routes.rtcp(&datagram) {
-                if let Some(call) = self.calls.get_mut(&handle)
-                    && call.rtcp(now, &mut self.core, &datagram, &compound)
-                {
-                    taken = true;
-                    self.settle(handle);
-                    break;
-                }
+        for handle in self.routes.rtcp(&datagram) {
+            let Some(call) = self.calls.get_mut(&handle) else { continue };
+            if call.is_off_path(datagram.remote) {
+                self.core.counters.dropped.rtp_off_path += 1;
+                return;
+            }
+            taken = match &compound {
+                _ if call.is_protected() => call.srtcp(&mut self.core, &datagram),
+                Some(compound) => call.rtcp(now, &mut self.core, &datagram, compound),
+                None => false,
+            };
+            if taken {
+                self.settle(handle);
+                break;
             }
         }
         if !taken {
@@ -285,25 +318,20 @@ impl Agent {
         match command {
             Command::Call(handle, request) => {
                 self.next_call = self.next_call.max(handle.0);
-                if self.closing || self.calls.len() >= self.core.config.limits.calls {
-                    let what = if self.closing {
-                        "the endpoint is closing"
-                    } else {
-                        "the limit on calls is reached"
-                    };
-                    let reason = EndReason::Failed { what: what.into() };
-                    return self.core.event(Event::Ended { call: handle, reason, stats: Vec::new() });
+                match request.path.clone() {
+                    Some(path) => self.place_over_path(now, handle, request, &path),
+                    None => self.place(now, handle, *request, None),
                 }
-                self.core.counters.calls_out += 1;
-                let call = Call::place(now, &mut self.core, handle, *request);
-                self.calls.insert(handle, call);
-                self.settle(handle);
             }
+            Command::Expect(handle, path) => self.expect(now, handle, &path),
             Command::Options { request, target, destination } => {
                 self.send_options(now, request, &target, destination);
             }
             Command::Shutdown => {
                 self.closing = true;
+                for handle in self.paths.waiting().collect::<Vec<_>>() {
+                    self.abandon_path(handle);
+                }
                 for handle in self.calls.keys().copied().collect::<Vec<_>>() {
                     self.command(now, Command::Hangup { call: handle });
                 }
@@ -318,12 +346,29 @@ impl Agent {
             | Command::Message { call, .. }
             | Command::Dtmf { call, .. }
             | Command::RequestKeyframe { call, .. } => {
+                if matches!(command, Command::Hangup { .. }) && self.abandon_path(call) {
+                    return;
+                }
                 if let Some(found) = self.calls.get_mut(&call) {
                     found.command(now, &mut self.core, command);
                     self.settle(call);
                 }
             }
         }
+    }
+
+    /// Places a call, over a way that was found or to where the request says.
+    fn place(&mut self, now: Time, handle: CallHandle, request: CallRequest, path: Option<Path>) {
+        if self.closing || self.calls.len() >= self.core.config.limits.calls {
+            let what = if self.closing { "the endpoint is closing" } else { "the limit on calls is reached" };
+            let reason = EndReason::Failed { what: what.into() };
+            self.paths.forget(handle);
+            return self.core.event(Event::Ended { call: handle, reason, stats: Vec::new() });
+        }
+        self.core.counters.calls_out += 1;
+        let call = Call::place(now, &mut self.core, handle, request, path);
+        self.calls.insert(handle, call);
+        self.settle(handle);
     }
 
     fn send_options(&mut self, now: Time, id: RequestId, target: &str, destination: std::net::SocketAddr) {
@@ -430,6 +475,7 @@ impl Agent {
             self.deadlines.remove(&(at, handle));
         }
         if call.is_over() {
+            self.paths.forget(handle);
             let call = self.calls.remove(&handle);
             self.routes.forget(handle);
             for id in call.iter().flat_map(Call::dialog_ids) {
@@ -441,6 +487,9 @@ impl Agent {
         } else if let Some(at) = call.next_deadline(&self.core) {
             call.scheduled = Some(at);
             self.deadlines.insert((at, handle));
+        }
+        for (at, news) in news.path {
+            self.path_news(at, handle, news);
         }
     }
 }

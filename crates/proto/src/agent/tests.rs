@@ -1,5 +1,6 @@
 //! Two agents on a wire with a delay and nothing else: what a whole call looks like from outside.
 
+mod paths;
 mod shape;
 
 use super::*;
@@ -127,6 +128,7 @@ impl Wire {
             media,
             late_offer,
             ring_timeout: Duration::from_secs(30),
+            path: None,
         };
         self.command(0, Command::Call(handle, Box::new(request)));
         handle
@@ -250,6 +252,7 @@ fn an_invite_with_sound_and_pictures_stays_below_the_size_that_udp_carries_whole
         media: MediaChoice::BOTH,
         late_offer: false,
         ring_timeout: Duration::from_secs(30),
+        path: None,
     };
     let handle = agent.new_call();
     agent.handle(Time::ZERO, Input::Command(Command::Call(handle, Box::new(request))));
@@ -386,6 +389,7 @@ fn a_caller_gives_up_soon_on_an_address_where_nobody_is() {
         media: MediaChoice::BOTH,
         late_offer: false,
         ring_timeout: Duration::from_secs(3),
+        path: None,
     };
     wire.command(0, Command::Call(handle, Box::new(request)));
     wire.run(Duration::from_secs(8));
@@ -706,6 +710,7 @@ fn the_second_branch_of_a_fork_gets_an_ack_and_a_bye_and_the_call_goes_on() {
         media: MediaChoice { audio: true, video: false },
         late_offer: false,
         ring_timeout: Duration::from_secs(30),
+        path: None,
     };
     agent.handle(now, Input::Command(Command::Call(handle, Box::new(request))));
     let sent = messages(&mut agent, now);

@@ -59,6 +59,9 @@ impl Agent {
         if DialogId::of_request(&request).is_some() {
             return match self.call_of(&request) {
                 Some((handle, (call, core))) => {
+                    if request.method == Method::Invite {
+                        call.signalled_from(now, source.remote);
+                    }
                     call.request(now, core, key, &request);
                     self.settle(handle);
                 }
@@ -147,6 +150,9 @@ impl Agent {
     }
 
     fn invited(&mut self, now: Time, key: ServerKey, request: Request, source: Endpoint) {
+        if self.core.config.trying_at_once {
+            self.core.respond(now, key, Response::to_request(&request, 100));
+        }
         if self.closing || self.calls.len() >= self.core.config.limits.calls {
             // RFC 3261 section 21.4.18 for a user agent that goes away, 21.5.4 for one that is overloaded.
             let status = if self.closing { 480 } else { 503 };
@@ -167,9 +173,17 @@ impl Agent {
                 }
             }
         };
+        let expected = match self.admit(now, source.remote) {
+            Ok(expected) => expected,
+            Err(status) => {
+                self.core.counters.dropped.invite_unexpected += 1;
+                return self.core.refuse(now, key, &request, status);
+            }
+        };
         self.core.counters.calls_in += 1;
-        let handle = self.new_call();
-        if let Some(call) = Call::offered(now, &mut self.core, handle, (key, request, offer), source) {
+        let handle = expected.map_or_else(|| self.new_call(), |(handle, _)| handle);
+        let path = expected.map(|(_, path)| path);
+        if let Some(call) = Call::offered(now, &mut self.core, handle, (key, request, offer), source, path) {
             self.calls.insert(handle, call);
             self.settle(handle);
         }

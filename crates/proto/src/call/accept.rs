@@ -114,6 +114,7 @@ impl Call {
         if !self.established {
             self.established = true;
             core.event(Event::Established { call: self.handle, setup: now.since(self.began) });
+            self.begin_key_exchange(now, core);
         }
         self.listen(core);
         if std::mem::take(&mut self.leave_when_acknowledged) {

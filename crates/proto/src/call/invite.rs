@@ -4,7 +4,7 @@ use super::timer::Timer;
 use super::{Call, Phase, description, party};
 use crate::agent::AnswerPolicy;
 use crate::agent::core::{ALLOW, Core};
-use crate::io::{CallHandle, CallRequest, EndReason, Event, MediaChoice};
+use crate::io::{CallHandle, CallRequest, EndReason, Event, MediaChoice, Path};
 use crate::sdp::{NegotiationError, SessionDescription};
 use crate::sip::dialog::Dialog;
 use crate::sip::transaction::{ClientKey, Endpoint, ServerKey};
@@ -34,7 +34,18 @@ pub(super) struct Offered {
 
 impl Call {
     /// Places a call.
-    pub(crate) fn place(now: Time, core: &mut Core, handle: CallHandle, request: CallRequest) -> Call {
+    pub(crate) fn place(
+        now: Time,
+        core: &mut Core,
+        handle: CallHandle,
+        mut request: CallRequest,
+        path: Option<Path>,
+    ) -> Call {
+        if let Some(path) = path {
+            (request.destination, request.local) = (path.remote, path.local.ip());
+            let uri = UriBuf::sip(Some(&core.config.user), path.remote.ip(), Some(path.remote.port()));
+            request.target = uri.to_string();
+        }
         let (socket, bound) = core.main.unwrap_or((crate::io::SocketId(0), ([0, 0, 0, 0], 0).into()));
         let local = std::net::SocketAddr::new(request.local, bound.port());
         let way = Endpoint::udp(socket, local, request.destination);
@@ -43,7 +54,7 @@ impl Call {
             video: request.media.video && core.config.media.video,
         };
         let inviting = Inviting { request, key: None, invite: None, heard: false, cancelled: None };
-        let mut call = Call::new(now, core, handle, way, choice, Phase::Inviting(Box::new(inviting)));
+        let mut call = Call::new(now, core, handle, way, choice, Phase::Inviting(Box::new(inviting)), path);
         if core.main.is_none() {
             call.over(core, EndReason::Failed { what: "there is no socket to call from".into() });
         } else if !call.ports.reserve(core, &mut call.news.sockets, local.ip()) {
@@ -163,6 +174,7 @@ impl Call {
         }
         self.established = true;
         core.event(Event::Established { call: self.handle, setup: now.since(self.began) });
+        self.begin_key_exchange(now, core);
         self.listen(core);
         self.next_wish(now, core);
     }
@@ -283,10 +295,11 @@ impl Call {
         handle: CallHandle,
         (key, invite, offer): (ServerKey, Request, Option<SessionDescription>),
         way: Endpoint,
+        path: Option<Path>,
     ) -> Option<Call> {
         let choice = core.config.media;
         let offered = Offered { key, invite, offer, accepted: false };
-        let mut call = Call::new(now, core, handle, way, choice, Phase::Offered(Box::new(offered)));
+        let mut call = Call::new(now, core, handle, way, choice, Phase::Offered(Box::new(offered)), path);
         let Phase::Offered(offered) = &call.phase else { return None };
         let tag = core.tag();
         let dialog = match Dialog::callee(&offered.invite, &tag, call.contact(core), false) {

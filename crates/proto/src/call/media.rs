@@ -1,5 +1,6 @@
-//! The media of a call: its sections, and the pacer in front of them.
+//! The media of a call: its sections, the pacer in front of them, and what protects them on the wire.
 
+use super::crypto::Crypto;
 use super::section::{LocalPorts, MediaSection, Outgoing};
 use crate::agent::core::Core;
 use crate::frame::{EncodedFrame, MediaKind};
@@ -19,6 +20,7 @@ pub(crate) struct Media {
     pub(crate) ssrcs: (u32, u32),
     pub(crate) sections: Vec<Option<MediaSection>>,
     pacer: Pacer<Outgoing>,
+    pub(super) crypto: Crypto,
     /// What was measured in sections that are no more.
     finished: Vec<(usize, SectionStats)>,
     /// When RTP last arrived, or began to be expected.
@@ -33,6 +35,7 @@ impl Media {
             ssrcs: (core.ssrc(), core.ssrc()),
             sections: Vec::new(),
             pacer: Pacer::new(PacerConfig::default()),
+            crypto: Crypto::default(),
             finished: Vec::new(),
             heard: None,
         }
@@ -58,7 +61,7 @@ impl Media {
                 && (kind != Some(section.kind) || kind.is_none())
             {
                 section.session.close(now);
-                section.timeout(now, core);
+                section.timeout(now, core, &mut self.crypto);
                 self.finished.push((index, section.stats()));
                 *slot = None;
             }
@@ -81,6 +84,11 @@ impl Media {
                 }
             }
         }
+        self.expect_again(now);
+    }
+
+    /// The peer has until then as long as ever to be heard.
+    pub(crate) fn expect_again(&mut self, now: Time) {
         self.heard = self.expects().then_some(now);
     }
 
@@ -133,12 +141,21 @@ impl Media {
     fn pace(&mut self, now: Time, core: &mut Core) {
         while let Some(out) = self.pacer.poll(now) {
             if let Some(section) = self.sections.get_mut(out.section).and_then(Option::as_mut) {
-                section.transmit(now, core, &out);
+                section.transmit(now, core, &mut self.crypto, &out);
             }
         }
     }
 
     pub(crate) fn rtp(&mut self, now: Time, core: &mut Core, index: usize, datagram: &Datagram<'_>) {
+        let opened = if self.crypto.is_clear() {
+            None
+        } else if let Some(clear) = self.crypto.open_rtp(datagram.data) {
+            Some(clear)
+        } else {
+            core.counters.dropped.srtp_refused += 1;
+            return;
+        };
+        let datagram = &Datagram { data: opened.as_deref().unwrap_or(datagram.data), ..*datagram };
         if let Some(section) = self.section(index)
             && section.rtp(now, core, datagram)
         {
@@ -173,9 +190,16 @@ impl Media {
         taken
     }
 
+    /// Takes an SRTCP packet; whether it concerns any section.
+    pub(crate) fn srtcp(&mut self, core: &mut Core, datagram: &Datagram<'_>) -> bool {
+        let Some(clear) = self.crypto.open_rtcp(datagram.data) else { return false };
+        let datagram = &Datagram { data: &clear, ..*datagram };
+        Compound::parse(&clear).is_ok_and(|compound| self.rtcp(core, datagram, &compound))
+    }
+
     pub(crate) fn timeout(&mut self, now: Time, core: &mut Core) {
         for section in self.sections.iter_mut().flatten() {
-            section.timeout(now, core);
+            section.timeout(now, core, &mut self.crypto);
         }
         self.pace(now, core);
     }
@@ -190,7 +214,7 @@ impl Media {
         for section in self.sections.iter_mut().flatten() {
             section.session.close(now);
             while let Some(data) = section.session.poll_rtcp(now) {
-                section.send_rtcp(core, data);
+                section.send_rtcp(core, &mut self.crypto, data);
             }
             core.release_ssrc(section.session.ssrc());
         }

@@ -34,6 +34,9 @@ impl Call {
     }
 
     pub(super) fn message_received(&mut self, now: Time, core: &mut Core, key: ServerKey, request: &Request) {
+        if self.ske_received(now, core, key, request) {
+            return;
+        }
         core.event(Event::Message {
             call: Some(self.handle),
             from: party(request.headers.from()),

@@ -1,33 +1,39 @@
 //! A call: one INVITE dialog and its media. RFC 3261 sections 12 to 15.
 //!
 //! One file for each thing that happens in a call: [`invite`] begins it, [`reinvite`] changes it, [`bye`] and
-//! [`cancel`] end it, [`message`] and [`info`] happen inside it; [`media`] is what it is for.
+//! [`cancel`] end it, [`message`] and [`info`] happen inside it, [`ske`] agrees on keys, [`path`] keeps to the way
+//! that was found; [`media`] is what it is for.
 
 mod accept;
 mod bye;
 mod cancel;
 mod convert;
+mod crypto;
 mod info;
 mod invite;
 pub(crate) mod media;
 mod message;
+mod path;
 mod ports;
 mod reinvite;
 pub(crate) mod section;
+mod ske;
 mod timer;
 
 use self::accept::Unacknowledged;
 use self::invite::{Inviting, Offered};
 use self::media::Media;
+pub(crate) use self::path::PathNews;
 use self::ports::Ports;
 use self::reinvite::Exchange;
+use self::ske::KeyExchange;
 use self::timer::{Timer, Timers};
 use crate::agent::core::Core;
 use crate::frame::EncodedFrame;
 use crate::frame::MediaKind;
 use crate::io::{
-    CallHandle, Command, Datagram, EndReason, Event, MediaChoice, OpenError, Party, RequestId, SectionStats,
-    SocketId,
+    CallHandle, Command, Datagram, EndReason, Event, MediaChoice, OpenError, Party, Path, RequestId, Section,
+    SectionStats, SocketId,
 };
 use crate::rtp::rtcp::Compound;
 use crate::sdp::{LocalMedia, LocalStream, Negotiated, OfferAnswer, SessionDescription};
@@ -45,6 +51,10 @@ pub(crate) struct Call {
     phase: Phase,
     /// The way that signalling takes: our socket and address, and where requests go that name no other place.
     way: Endpoint,
+    /// The way that was found for this call, the only one that it uses; `None` where the peer was called as it is.
+    path: Option<Path>,
+    /// Whether media on it have stopped.
+    path_suspect: bool,
     dialog: Option<Dialog>,
     /// Identifiers of dialogs that lead here.
     ids: Vec<DialogId>,
@@ -63,6 +73,10 @@ pub(crate) struct Call {
     ack: Option<(u32, Endpoint, bytes::Bytes)>,
     /// Requests of ours that wait for their final response.
     asked: Vec<(ClientKey, Method)>,
+    /// The agreement on keys, once the call is up.
+    keys: Option<KeyExchange>,
+    /// What is reported of the media once there are keys.
+    held_back: Option<Vec<Section>>,
     /// What is to be done once the exchange that is under way has ended.
     wishes: VecDeque<Wish>,
     timers: Timers,
@@ -103,6 +117,7 @@ pub(crate) struct News {
     pub(crate) sockets: Vec<RequestId>,
     pub(crate) dialogs: Vec<DialogId>,
     pub(crate) media_changed: bool,
+    pub(crate) path: Vec<(Time, PathNews)>,
 }
 
 impl Call {
@@ -113,14 +128,19 @@ impl Call {
         way: Endpoint,
         choice: MediaChoice,
         phase: Phase,
+        path: Option<Path>,
     ) -> Self {
-        Call {
+        let way =
+            path.map_or(way, |p| Endpoint { local: p.local, sent_by: p.mapped, remote: p.remote, ..way });
+        let mut call = Call {
             handle,
             phase,
             way,
+            path,
+            path_suspect: false,
             dialog: None,
             ids: Vec::new(),
-            session: OfferAnswer::new(core.rng.next_u64(), way.local.ip()),
+            session: OfferAnswer::new(core.rng.next_u64(), way.sent_by.ip()),
             choice,
             hold: false,
             media: Media::new(core, handle),
@@ -129,6 +149,8 @@ impl Call {
             unacknowledged: None,
             ack: None,
             asked: Vec::new(),
+            keys: None,
+            held_back: None,
             wishes: VecDeque::new(),
             timers: Timers::default(),
             began: now,
@@ -136,7 +158,9 @@ impl Call {
             leave_when_acknowledged: false,
             news: News::default(),
             scheduled: None,
-        }
+        };
+        call.hold_for_keys(core);
+        call
     }
 
     pub(crate) fn handle(&self) -> CallHandle {
@@ -186,7 +210,7 @@ impl Call {
                 }
             }
             Command::RequestKeyframe { section, .. } => self.request_keyframe(now, core, section),
-            Command::Call(..) | Command::Options { .. } | Command::Shutdown => {}
+            Command::Call(..) | Command::Expect(..) | Command::Options { .. } | Command::Shutdown => {}
         }
     }
 
@@ -240,11 +264,17 @@ impl Call {
             return;
         }
         self.asked.retain(|(asked, _)| *asked != key);
+        if self.ske_answered(now, core, key, Some(&response)) {
+            return;
+        }
         self.answered(now, core, &response);
     }
 
     /// No response to a request of ours came in time.
     pub(crate) fn no_response(&mut self, now: Time, core: &mut Core, key: ClientKey) {
+        if self.ske_answered(now, core, key, None) {
+            return self.asked.retain(|(asked, _)| *asked != key);
+        }
         match &self.phase {
             Phase::Inviting(inviting) if inviting.key == Some(key) => self.invite_unanswered(now, core),
             Phase::Leaving { bye: Some(bye), .. } if *bye == key => self.left(now, core),
@@ -273,6 +303,7 @@ impl Call {
     pub(crate) fn rtp(&mut self, now: Time, core: &mut Core, section: usize, datagram: &Datagram<'_>) {
         if !matches!(self.phase, Phase::Leaving { .. } | Phase::Over) {
             self.media.rtp(now, core, section, datagram);
+            self.heard_again(now);
             self.listen(core);
         }
     }
@@ -287,6 +318,16 @@ impl Call {
         self.media.rtcp(core, datagram, compound)
     }
 
+    /// Whether RTCP of this call is SRTCP, or will be.
+    pub(crate) fn is_protected(&self) -> bool {
+        !self.media.crypto.is_clear()
+    }
+
+    /// Takes an SRTCP packet; whether it is one of this call's.
+    pub(crate) fn srtcp(&mut self, core: &mut Core, datagram: &Datagram<'_>) -> bool {
+        self.media.srtcp(core, datagram)
+    }
+
     /// Does what is due.
     pub(crate) fn timeout(&mut self, now: Time, core: &mut Core) {
         self.resend_2xx(now, core);
@@ -295,6 +336,8 @@ impl Call {
                 Timer::Ring => self.hangup(now, core, self.not_answered(now)),
                 Timer::Glare => self.next_wish(now, core),
                 Timer::Silence => self.silence(now, core),
+                Timer::Path => self.path_silent(now),
+                Timer::Keys => self.follow_key_exchange(now, core),
                 Timer::Info => {}
                 Timer::Leave => self.left(now, core),
             }
@@ -364,6 +407,7 @@ impl Call {
         let limit = core.config.media_silence.filter(|_| matches!(self.phase, Phase::Up));
         let at = limit.and_then(|limit| Some(self.media.heard()? + limit));
         self.timers.set(Timer::Silence, at);
+        self.watch_path();
     }
 
     fn silence(&mut self, now: Time, core: &mut Core) {
@@ -383,9 +427,11 @@ impl Call {
     fn local_media<'a>(&'a self, core: &'a Core) -> LocalMedia<'a> {
         let stream = |kind, ssrc| {
             let ports = self.ports.of(kind, &self.way);
+            // Behind a NAT, the address that the peer sees.
+            let seen = |local| self.path.map_or(local, |p| p.mapped);
             LocalStream {
-                rtp: ports.rtp.1,
-                rtcp: ports.rtcp.1,
+                rtp: seen(ports.rtp.1),
+                rtcp: seen(ports.rtcp.1),
                 ssrc: Some(ssrc),
                 direction: crate::io::Direction::SendRecv,
             }
@@ -404,8 +450,14 @@ impl Call {
     fn agree(&mut self, now: Time, core: &mut Core, negotiated: &Negotiated) {
         let (ports, way) = (&self.ports, self.way);
         self.media.agree(now, core, negotiated, |kind| ports.of(kind, &way), way.remote);
+        self.pin_media();
         self.news.media_changed = true;
-        core.event(Event::Media { call: self.handle, sections: negotiated.to_sections() });
+        let sections = negotiated.to_sections();
+        if self.media.crypto.is_held() {
+            self.held_back = Some(sections);
+        } else {
+            core.event(Event::Media { call: self.handle, sections });
+        }
         self.listen(core);
     }
 
@@ -426,8 +478,11 @@ impl Call {
     }
 
     /// Where a request in the dialog goes: where its route leads if that is an address that our socket can
-    /// reach, else where the peer signals from.
+    /// reach, else where the peer signals from. A way that was found is the only one.
     fn way_of(&self, dialog: &Dialog) -> Endpoint {
+        if self.path.is_some() {
+            return self.way;
+        }
         let destination = dialog.destination();
         let reachable = |a: &SocketAddr| a.is_ipv4() == self.way.local.is_ipv4() && a.port() != 0;
         let specified = |a: &SocketAddr| !a.ip().is_unspecified();
@@ -457,13 +512,15 @@ impl Call {
         self.news.dialogs.push(dialog.id().clone());
     }
 
-    /// The local URI of this call, for From and Contact.
+    /// The local URI of this call, for From.
     fn local_uri(&self, core: &Core) -> UriBuf {
         UriBuf::sip(Some(&core.config.user), self.way.local.ip(), Some(self.way.local.port()))
     }
 
+    /// Where requests of the peer reach this side: behind a NAT, the address that the peer sees.
     fn contact(&self, core: &Core) -> NameAddrBuf {
-        NameAddrBuf::new(self.local_uri(core))
+        let seen = self.way.sent_by;
+        NameAddrBuf::new(UriBuf::sip(Some(&core.config.user), seen.ip(), Some(seen.port())))
     }
 }
 

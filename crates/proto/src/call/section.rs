@@ -1,6 +1,7 @@
 //! One media section of a call: its RTP session, its jitter buffer and its payload formats.
 
 use super::convert;
+use super::crypto::Crypto;
 use crate::agent::core::Core;
 use crate::frame::{EncodedFrame, MediaKind, ReceivedFrame};
 use crate::io::{
@@ -171,6 +172,15 @@ impl MediaSection {
         }
     }
 
+    /// Sends from and to these addresses, and nowhere else.
+    pub(crate) fn pin(&mut self, local: SocketAddr, remote: SocketAddr) {
+        (self.ports.rtp.1, self.ports.rtcp.1) = (local, local);
+        let active = self.agreed.remote.is_some();
+        self.remote_rtp = active.then_some(remote);
+        self.remote_rtcp = self.remote_rtp;
+        self.confirmed = true;
+    }
+
     pub(crate) fn remote(&self) -> Option<SocketAddr> {
         self.remote_rtp
     }
@@ -248,9 +258,10 @@ impl MediaSection {
     }
 
     /// Makes an RTP packet of a payload whose turn has come.
-    pub(crate) fn transmit(&mut self, now: Time, core: &mut Core, out: &Outgoing) {
+    pub(crate) fn transmit(&mut self, now: Time, core: &mut Core, crypto: &mut Crypto, out: &Outgoing) {
         let Some(remote) = self.remote_rtp.filter(|_| self.agreed.direction.sends()) else { return };
         let data = self.session.send(now, out.payload_type, out.marker, out.timestamp, &out.payload);
+        let Some(data) = crypto.seal_rtp(data) else { return };
         let (socket, local) = self.ports.rtp;
         let kind = match self.kind {
             MediaKind::Audio => PacketKind::Audio,
@@ -433,14 +444,14 @@ impl MediaSection {
     }
 
     /// Does what is due: jitter buffer, telephone events, key frames, RTCP.
-    pub(crate) fn timeout(&mut self, now: Time, core: &mut Core) {
+    pub(crate) fn timeout(&mut self, now: Time, core: &mut Core, crypto: &mut Crypto) {
         self.release(now, core);
         let timestamp = self.session.timestamp_at(now);
         while let Some(event) = self.events_out.as_mut().and_then(|(_, s)| s.poll(now, timestamp)) {
             let payload_type = self.events_out.as_ref().map_or(0, |(pt, _)| *pt);
             let (section, marker, payload) = (self.index, event.marker, event.payload);
             let out = Outgoing { section, payload_type, marker, timestamp: event.timestamp, payload };
-            self.transmit(now, core, &out);
+            self.transmit(now, core, crypto, &out);
         }
         if self.keyframe_due().is_some_and(|at| at <= now) {
             self.keyframe_wanted = false;
@@ -451,12 +462,12 @@ impl MediaSection {
             }
         }
         while let Some(data) = self.session.poll_rtcp(now) {
-            self.send_rtcp(core, data);
+            self.send_rtcp(core, crypto, data);
         }
     }
 
-    pub(crate) fn send_rtcp(&self, core: &mut Core, data: Bytes) {
-        let Some(remote) = self.remote_rtcp else { return };
+    pub(crate) fn send_rtcp(&self, core: &mut Core, crypto: &mut Crypto, data: Bytes) {
+        let (Some(remote), Some(data)) = (self.remote_rtcp, crypto.seal_rtcp(data)) else { return };
         let (socket, local) = self.ports.rtcp;
         let kind = PacketKind::Rtcp;
         core.transmit(Transmit { socket, local: Some(local.ip()), remote, data, kind });

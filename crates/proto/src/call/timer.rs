@@ -12,6 +12,10 @@ pub(crate) enum Timer {
     Glare,
     /// Nothing has arrived though media should: BYE.
     Silence,
+    /// Nothing has arrived for so long that the way to the peer is to be checked.
+    Path,
+    /// The key exchange has something to do, or has taken too long.
+    Keys,
     /// The next INFO that asks for a key frame may go out, RFC 5168.
     Info,
     /// The response to BYE has not come in time, though its transaction should have ended by itself.
@@ -20,10 +24,11 @@ pub(crate) enum Timer {
 
 /// The deadlines that are set.
 #[derive(Debug, Default)]
-pub(crate) struct Timers([Option<Time>; 5]);
+pub(crate) struct Timers([Option<Time>; 7]);
 
 impl Timers {
-    pub(crate) const ALL: [Timer; 5] = [Timer::Ring, Timer::Glare, Timer::Silence, Timer::Info, Timer::Leave];
+    pub(crate) const ALL: [Timer; 7] =
+        [Timer::Ring, Timer::Glare, Timer::Silence, Timer::Path, Timer::Keys, Timer::Info, Timer::Leave];
 
     pub(crate) fn set(&mut self, timer: Timer, at: Option<Time>) {
         if let Some(slot) = self.0.get_mut(timer as usize) {

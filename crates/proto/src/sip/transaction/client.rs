@@ -267,7 +267,7 @@ impl Transactions {
         };
         let via = ViaBuf {
             transport,
-            sent_by: to.local,
+            sent_by: to.sent_by,
             branch: matching::branch(number),
             rport: !to.is_reliable() && self.writer.shape.asks_for_rport(),
         };
@@ -284,7 +284,7 @@ impl Transactions {
         let key = *self.clients.get(&(number, method == Method::Cancel))?;
         let Some(Transaction::Client(client)) = self.store.get(key) else { return None };
         let ours = client.method == method
-            && matching::is_sent_by(&via, client.to.local)
+            && matching::is_sent_by(&via, client.to.sent_by)
             && response.headers.vias().nth(1).is_none();
         ours.then_some(key)
     }

@@ -66,6 +66,7 @@ mod tests {
             protocol: Protocol::Tcp,
             socket: SocketId(1),
             local: addr("192.0.2.1:5060"),
+            sent_by: addr("192.0.2.1:5060"),
             remote: addr("198.51.100.7:31337"),
         };
         let via = Via::parse(b"SIP/2.0/TCP 10.0.0.1;maddr=203.0.113.5").unwrap();

@@ -13,8 +13,10 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// The local socket.
     pub socket: SocketId,
-    /// The local address and port; in a request of ours it becomes the sent-by of the Via.
+    /// The local address and port.
     pub local: SocketAddr,
+    /// The sent-by of the Via of our requests: the local address, or what a NAT makes of it.
+    pub sent_by: SocketAddr,
     /// The peer's address and port.
     pub remote: SocketAddr,
 }
@@ -22,7 +24,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Over UDP.
     pub fn udp(socket: SocketId, local: SocketAddr, remote: SocketAddr) -> Self {
-        Endpoint { protocol: Protocol::Udp, socket, local, remote }
+        Endpoint { protocol: Protocol::Udp, socket, local, sent_by: local, remote }
     }
 
     /// Whether the transport delivers by itself, so that nothing need be sent twice.
