@@ -6,6 +6,7 @@
 
 mod candidate;
 mod check;
+mod classify;
 mod key;
 mod kind;
 mod punch;
@@ -13,6 +14,7 @@ mod report;
 mod ticket;
 
 pub use candidate::{Candidate, CandidateKind, gather, is_forbidden, objection};
+pub use classify::{Classification, Classifier, ClassifierConfig};
 pub use key::{Key, name_of, shared_key};
 pub use kind::{Behaviour, NatKind};
 pub use punch::{HolePunch, PunchConfig};
