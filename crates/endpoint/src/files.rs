@@ -1,6 +1,6 @@
 //! Small files that are whole or not there, whoever reads them and whenever the power goes.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -14,20 +14,10 @@ pub(crate) enum Existing {
 }
 
 /// Writes a file under another name, waits until the disk has it, and gives it its own name: nobody ever reads
-/// half of it. Without `permissions` its owner alone may read it.
-pub(crate) fn write_whole(
-    path: &Path,
-    data: &[u8],
-    existing: Existing,
-    permissions: Option<Permissions>,
-) -> io::Result<()> {
+/// half of it. Its owner alone may read it.
+pub(crate) fn write_whole(path: &Path, data: &[u8], existing: Existing) -> io::Result<()> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".part-");
-    if let Some(permissions) = permissions {
-        builder.permissions(permissions);
-    }
-    let mut part = builder.tempfile_in(dir)?;
+    let mut part = tempfile::Builder::new().prefix(".part-").tempfile_in(dir)?;
     part.write_all(data)?;
     part.as_file().sync_all()?;
     match existing {
@@ -80,11 +70,11 @@ mod tests {
     fn a_file_is_replaced_or_kept_as_asked_and_nothing_is_left_beside_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        write_whole(&path, b"one", Existing::Keep, None).unwrap();
-        let refused = write_whole(&path, b"two", Existing::Keep, None).unwrap_err();
+        write_whole(&path, b"one", Existing::Keep).unwrap();
+        let refused = write_whole(&path, b"two", Existing::Keep).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(read_small(&path, 3).unwrap().unwrap(), b"one");
-        write_whole(&path, b"three", Existing::Replace, None).unwrap();
+        write_whole(&path, b"three", Existing::Replace).unwrap();
         assert_eq!(read_small(&path, 5).unwrap().unwrap(), b"three");
         assert_eq!(read_small(&path, 4).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

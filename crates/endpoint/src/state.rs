@@ -112,7 +112,7 @@ impl StateDir {
             return Ok(kept);
         }
         let made = Identity::generate(&mut random()?);
-        match write_whole(&path, made.to_line().as_bytes(), Existing::Keep, None) {
+        match write_whole(&path, made.to_line().as_bytes(), Existing::Keep) {
             Ok(()) => Ok(made),
             // Another process was faster: there is one identity.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -130,7 +130,7 @@ impl StateDir {
     /// [`StateError::Write`].
     pub fn keep_ticket(&self, ticket: &Ticket, port: u16) -> Result<(), StateError> {
         let path = self.path.join(TICKET);
-        write_whole(&path, format!("{ticket} {port}\n").as_bytes(), Existing::Replace, None)
+        write_whole(&path, format!("{ticket} {port}\n").as_bytes(), Existing::Replace)
             .map_err(|source| StateError::Write { path, source })
     }
 
