@@ -1,21 +1,27 @@
-//! Two agents in calls with each other, and a wire between them that flips, cuts, drops, doubles, reorders and
-//! invents datagrams: nobody panics or runs in circles, every call ends once, and in the end nothing is left.
+//! Two agents in calls with each other, and a wire between them that flips, cuts, drops, doubles, reorders, invents
+//! and diverts datagrams: nobody panics or runs in circles, every call ends once, and in the end nothing is left.
+//! Where they know each other by ticket, no media go to anybody else.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use visavis_fuzz::Octets;
 use visavis_proto::Time;
-use visavis_proto::agent::{Agent, AnswerPolicy, Config};
+use visavis_proto::agent::{Admission, Agent, AnswerPolicy, Config};
 use visavis_proto::demux::{Kind, classify};
 use visavis_proto::io::{
-    CallHandle, CallRequest, Command, Datagram, Event, Input, MediaChoice, MediaFormat, Output, SocketId,
-    Transmit,
+    CallHandle, CallRequest, Command, Datagram, Event, Input, MediaChoice, MediaFormat, Output, PathRequest,
+    SocketId, Transmit,
 };
 use visavis_proto::limits::Limits;
+use visavis_proto::nat::{Candidate, CandidateKind, NatKind, Ticket};
+use visavis_proto::ske::{Identity, Lab, Replay, Scheme, Tap};
 use visavis_sim::media;
 
 fuzz_target!(|data: &[u8]| {
@@ -32,12 +38,34 @@ const MEDIA: [MediaChoice; 3] =
 /// Datagrams on the wire; what comes on top is lost.
 const MOST_IN_FLIGHT: usize = 200;
 
+/// Somebody else.
+const STRANGER: ([u8; 4], u16) = ([203, 0, 113, 9], 16_402);
+/// The tickets of both sides.
+static TICKETS: LazyLock<[Ticket; 2]> = LazyLock::new(|| {
+    [0, 1].map(|side| {
+        let candidate = Candidate::new(CandidateKind::Host, address(side));
+        let mut rng = ChaCha20Rng::seed_from_u64(side as u64);
+        Ticket::new(&[candidate], NatKind::Unknown, None, 2_000_000_000, &mut rng).unwrap()
+    })
+});
+
+/// A datagram on its way.
+#[derive(Clone)]
+struct InFlight {
+    from: SocketAddr,
+    to: SocketAddr,
+    data: Vec<u8>,
+}
+
 struct Wire {
     agents: [Agent; 2],
     deadlines: [Option<Time>; 2],
     now: Time,
-    /// Where each datagram goes, and what is in it.
-    flight: VecDeque<(usize, Vec<u8>)>,
+    flight: VecDeque<InFlight>,
+    /// The peers know each other by ticket; whether their checks are signed.
+    keyed: Option<bool>,
+    /// Handles that wait for a call of the peer.
+    expected: [BTreeSet<CallHandle>; 2],
     open: [BTreeSet<CallHandle>; 2],
     over: [BTreeSet<CallHandle>; 2],
     formats: BTreeMap<(usize, CallHandle, usize), MediaFormat>,
@@ -48,12 +76,32 @@ impl Wire {
     fn new(choice: u8) -> Self {
         let answer = if choice & 1 == 0 { AnswerPolicy::Accept } else { AnswerPolicy::Ask };
         let limits = Limits { calls: 6, transactions: 60, access_unit: 100_000, ..Limits::default() };
-        let config = Config { answer, limits, ..Config::default() };
+        let keyed = [None, Some(true), Some(false), None][usize::from(choice >> 1 & 0x03)];
+        let base =
+            if choice & 0x20 == 0 { Config::default() } else { Config::facetime2010(choice & 0x40 != 0) };
+        let admission = match keyed {
+            Some(_) => Admission::Expected { window: Duration::from_secs(30) },
+            None => Admission::Anyone,
+        };
+        let config = |side: u8| {
+            let key_exchange: Option<Arc<dyn Scheme>> = match choice >> 3 & 0x03 {
+                0 => None,
+                1 => Some(Arc::new(Tap)),
+                2 => Some(Arc::new(Replay::sizes_of_2010())),
+                _ => {
+                    let identity = Identity::generate(&mut ChaCha20Rng::from_seed([side; 32]));
+                    Some(Arc::new(Lab::new(identity, None)))
+                }
+            };
+            Config { answer, admission, key_exchange, limits: limits.clone(), ..base.clone() }
+        };
         let mut wire = Wire {
-            agents: [Agent::new(config.clone(), [1; 32]), Agent::new(config, [2; 32])],
+            agents: [Agent::new(config(1), [1; 32]), Agent::new(config(2), [2; 32])],
             deadlines: [None; 2],
             now: Time::from_millis(1000),
             flight: VecDeque::new(),
+            keyed,
+            expected: Default::default(),
             open: Default::default(),
             over: Default::default(),
             formats: BTreeMap::new(),
@@ -67,7 +115,7 @@ impl Wire {
 
     fn act(&mut self, octets: &mut Octets<'_>) {
         let (action, choice) = (octets.octet(), octets.octet());
-        match action % 14 {
+        match action % 18 {
             0 => self.pass(Duration::from_millis(u64::from(choice))),
             1 => self.pass(Duration::from_millis(u64::from(choice) * 100)),
             // A whole exchange without disturbance.
@@ -93,20 +141,45 @@ impl Wire {
                 let by = usize::from(choice) % self.flight.len().max(1);
                 self.flight.rotate_left(by);
             }
-            9 => self.flight.push_front((usize::from(choice & 1), octets.data().to_vec())),
+            9 => {
+                let side = usize::from(choice & 1);
+                let from = if choice & 2 == 0 { address(1 - side) } else { STRANGER.into() };
+                self.flight.push_front(InFlight { from, to: address(side), data: octets.data().to_vec() });
+            }
             10 | 11 => self.command(usize::from(choice & 1), choice >> 1, octets.octet()),
+            // Somebody else sends what was seen on the wire, to either side.
+            14 => {
+                if let Some(mut copy) = self.flight.get(usize::from(choice >> 1)).cloned() {
+                    copy.from = STRANGER.into();
+                    copy.to = address(usize::from(choice & 1));
+                    self.flight.push_front(copy);
+                }
+            }
+            // A NAT has forgotten its mapping: what is on its way seems to come from elsewhere.
+            15 => {
+                let side = usize::from(choice & 1);
+                let (known, new) = (address(side), moved(side));
+                self.flight.iter_mut().filter(|d| d.from == known).for_each(|d| d.from = new);
+            }
+            16 => {
+                let side = usize::from(choice & 1);
+                let all = [address(side).ip(), moved(side).ip(), IpAddr::from([10, 0, 0, 1])];
+                let addresses =
+                    all[usize::from(choice >> 1 & 1)..][..usize::from(choice >> 2 & 3).min(2)].to_vec();
+                self.input(side, Input::InterfacesChanged { addresses });
+            }
             _ => self.send_frames(choice),
         }
     }
 
     /// Hands over the first datagram on the wire, after `change`.
     fn deliver(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
-        let Some((to, mut data)) = self.flight.pop_front() else { return };
+        let Some(InFlight { from, to, mut data }) = self.flight.pop_front() else { return };
+        let Some(side) = owner(to) else { return };
         change(&mut data);
-        let (local, remote) = (address(to), address(1 - to));
         let received = self.now;
-        let datagram = Datagram { socket: SocketId(0), local, remote, data: &data, received };
-        self.input(to, Input::Datagram(datagram));
+        let datagram = Datagram { socket: SocketId(0), local: to, remote: from, data: &data, received };
+        self.input(side, Input::Datagram(datagram));
     }
 
     fn command(&mut self, side: usize, choice: u8, more: u8) {
@@ -114,6 +187,15 @@ impl Wire {
         if choice & 0x0f < 2 {
             let call = self.agents[side].new_call();
             let destination = address(1 - side);
+            let path = self.keyed.map(|keyed| {
+                let [own, peer] = [side, 1 - side].map(|side| TICKETS[side].clone());
+                Box::new(PathRequest { own, peer, locals: vec![address(side)], keyed })
+            });
+            if let Some(path) = path.clone().filter(|_| choice & 0x10 != 0) {
+                self.open[side].insert(call);
+                self.expected[side].insert(call);
+                return self.input(side, Input::Command(Command::Expect(call, path)));
+            }
             let request = CallRequest {
                 target: format!("sip:b@{destination}"),
                 destination,
@@ -121,7 +203,7 @@ impl Wire {
                 media,
                 late_offer: more & 0x80 != 0,
                 ring_timeout: Duration::from_secs(20),
-            path: None,
+                path,
             };
             self.open[side].insert(call);
             return self.input(side, Input::Command(Command::Call(call, Box::new(request))));
@@ -169,18 +251,26 @@ impl Wire {
         panic!("outputs for ever");
     }
 
-    fn transmit(&mut self, side: usize, Transmit { remote, data, .. }: Transmit) {
+    fn transmit(&mut self, side: usize, Transmit { local, remote, data, .. }: Transmit) {
         let kind = classify(&data);
-        assert!(matches!(kind, Kind::Sip | Kind::Rtp | Kind::Rtcp), "sent {kind:?}: {data:02x?}");
-        if remote == address(1 - side) && self.flight.len() < MOST_IN_FLIGHT {
-            self.flight.push_back((1 - side, data.to_vec()));
+        assert!(
+            matches!(kind, Kind::Sip | Kind::Stun | Kind::Rtp | Kind::Rtcp),
+            "sent {kind:?}: {data:02x?}"
+        );
+        let to_peer = owner(remote) == Some(1 - side);
+        let is_media = matches!(kind, Kind::Rtp | Kind::Rtcp);
+        assert!(self.keyed.is_none() || to_peer || !is_media, "media to {remote}, who is not the peer");
+        if to_peer && self.flight.len() < MOST_IN_FLIGHT {
+            let from = local.map_or(address(side), |ip| SocketAddr::new(ip, address(side).port()));
+            self.flight.push_back(InFlight { from, to: remote, data: data.to_vec() });
         }
     }
 
     fn event(&mut self, side: usize, event: Event) {
         let call = match event {
             Event::Incoming { call, .. } => {
-                assert!(self.open[side].insert(call), "a handle was given out twice");
+                let is_new = self.open[side].insert(call);
+                assert!(self.expected[side].remove(&call) || is_new, "a handle was given out twice");
                 call
             }
             Event::Media { call, ref sections } => {
@@ -255,4 +345,14 @@ impl Wire {
 
 fn address(side: usize) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1 + side as u8], 16_402))
+}
+
+/// The address of a side after it has changed.
+fn moved(side: usize) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, 1 + side as u8], 16_402))
+}
+
+/// The side that an address belongs to.
+fn owner(owned: SocketAddr) -> Option<usize> {
+    (0..2).find(|side| [address(*side), moved(*side)].contains(&owned))
 }

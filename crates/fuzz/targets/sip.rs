@@ -1,11 +1,15 @@
 //! SIP: a message that is read can be looked at in every way, and is the same after it is written and read
-//! again; a stream cut anywhere never upsets the framer.
+//! again; a coded body inflates to what was deflated, and never to more than may be; a message put into the form of
+//! 2010 stays in it; a stream cut anywhere never upsets the framer.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use visavis_proto::limits::Limits;
-use visavis_proto::sip::{HeaderName, Message, NameAddr, Response, StreamFramer, Uri};
+use visavis_proto::sip::{
+    CodingError, FacetimeShape, HeaderName, Message, NameAddr, Response, Shape, StreamFramer, Uri, deflate,
+    inflate,
+};
 
 fuzz_target!(|data: &[u8]| {
     let limits = Limits::default();
@@ -20,6 +24,8 @@ fuzz_target!(|data: &[u8]| {
             };
             assert_eq!(again.body(), message.body());
             assert_eq!(again.to_bytes(), written);
+            decode(&again, &limits);
+            reshape(again, &limits);
         }
         Err(error) => {
             let _ = error.to_string();
@@ -29,6 +35,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     stream(data, &limits);
+    codings(data);
 });
 
 /// Reads every field that has a type.
@@ -65,6 +72,64 @@ fn address(name: &NameAddr<'_>) {
         let _ = (uri.user_text(), uri.socket_addr(), uri.params().iter().count(), uri.is_loose_route());
         assert!(uri.equivalent(&uri), "a URI differs from itself");
         assert_eq!(Uri::parse(uri.as_bytes()).map(|u| u.host()), Ok(uri.host()));
+    }
+}
+
+/// Undoes the coding of the body; where that fails, nothing is changed.
+fn decode(message: &Message, limits: &Limits) {
+    let mut decoded = message.clone();
+    let result = match &mut decoded {
+        Message::Request(request) => request.decode_body(limits),
+        Message::Response(response) => response.decode_body(limits),
+    };
+    match result {
+        Ok(()) if decoded.body() == message.body() => {}
+        Ok(()) => {
+            assert!(decoded.body().len() <= limits.sip_inflated);
+            assert!(!decoded.headers().contains(HeaderName::ContentEncoding));
+            let length = decoded.headers().content_length();
+            assert!(length.is_err() || length == Ok(None) || length == Ok(Some(decoded.body().len())));
+            let written = decoded.to_bytes();
+            let unlimited = Limits { sip_message: usize::MAX, ..limits.clone() };
+            assert_eq!(Message::parse(&written, &unlimited).unwrap().body(), decoded.body());
+        }
+        Err(error) => {
+            assert!(matches!(error.status(), 400 | 413 | 415), "{error}");
+            assert_eq!(&decoded, message);
+        }
+    }
+}
+
+/// Any octets as a coded body, and as one to be coded.
+fn codings(data: &[u8]) {
+    for max in [0, 100, 70_000] {
+        match inflate(data, max) {
+            Ok(inflated) => assert!(inflated.len() <= max),
+            Err(error) => drop(error.to_string()),
+        }
+    }
+    let deflated = deflate(data);
+    assert_eq!(inflate(&deflated, data.len()).as_deref(), Ok(data));
+    if let Some(less) = data.len().checked_sub(1) {
+        assert_eq!(inflate(&deflated, less), Err(CodingError::TooLarge { max: less }));
+    }
+}
+
+/// Puts a message into the form of 2010 and its later kin: it can be read, and twice is as good as once.
+fn reshape(message: Message, limits: &Limits) {
+    let unlimited = Limits { sip_message: usize::MAX, ..limits.clone() };
+    let later = FacetimeShape { rport: true, compact: true, deflate: true };
+    for shape in [FacetimeShape::default(), later].map(Shape::Facetime2010) {
+        let put_on = |message: &mut Message| match message {
+            Message::Request(request) => shape.request(request),
+            Message::Response(response) => shape.response(response),
+        };
+        let mut shaped = message.clone();
+        put_on(&mut shaped);
+        let written = shaped.to_bytes();
+        assert!(Message::parse(&written, &unlimited).is_ok(), "{written:?} from {:?}", message.to_bytes());
+        put_on(&mut shaped);
+        assert_eq!(shaped.to_bytes(), written, "twice is not once");
     }
 }
 
