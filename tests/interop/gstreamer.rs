@@ -54,7 +54,7 @@ impl Drop for Relay {
 }
 
 /// `gst-launch-1.0` with a pipeline.
-fn launch(name: &str, pipeline: &str) -> Process {
+pub(crate) fn launch(name: &str, pipeline: &str) -> Process {
     let mut command = Command::new("gst-launch-1.0");
     Process::start(name, command.arg("-e").args(pipeline.split_whitespace()))
 }

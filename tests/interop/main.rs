@@ -15,4 +15,5 @@ mod namespaces;
 mod nats;
 mod sip;
 mod sipp;
+mod srtp;
 mod wire;

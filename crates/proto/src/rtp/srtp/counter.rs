@@ -12,7 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Octets of the session key of HMAC-SHA1, RFC 3711 section 5.2.
 pub(super) const AUTHENTICATION_KEY: usize = 20;
-/// Octets of the SRTCP tag: the suite with 32 bits cuts that of SRTP alone (RFC 4568 section 6.2.2).
+/// Octets of the SRTCP tag: the suite with 32 bits cuts that of SRTP alone (RFC 4568 section 6.2).
 const RTCP_TAG: usize = 10;
 
 /// AES counter mode and HMAC-SHA1 with their session keys.

@@ -1,6 +1,8 @@
 use super::*;
 use crate::limits::Limits;
 use data_encoding::HEXLOWER_PERMISSIVE;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const SSRC: u32 = 0x1122_3344;
 
@@ -309,4 +311,53 @@ fn keys_are_written_as_in_sdp_and_never_shown() {
         assert_eq!(read, Err(KeyError::Form), "{wrong}");
     }
     assert_eq!("F8_128_HMAC_SHA1_80".parse::<Profile>(), Err(UnknownProfile("F8_128_HMAC_SHA1_80".into())));
+}
+
+/// A packet on a line that loses, repeats and delays.
+struct OnItsWay {
+    arrives: usize,
+    is_rtcp: bool,
+    ssrc: u32,
+    index: u64,
+    plain: Vec<u8>,
+    sealed: bytes::Bytes,
+}
+
+proptest! {
+    #[test]
+    fn what_arrives_is_opened_once_and_whole_however_the_line_disorders_it(
+        profile in proptest::sample::select(&Profile::ALL[..]),
+        start in any::<u16>(),
+        sent in proptest::collection::vec((0u32..3, any::<bool>(), 1u64..30, 0usize..150, 0usize..3), 1..150),
+    ) {
+        let (mut sender, mut receiver) = pair(profile);
+        let mut next = [[u64::from(start), 0]; 3];
+        let mut line = Vec::new();
+        for (number, (ssrc, is_rtcp, gap, delay, copies)) in sent.into_iter().enumerate() {
+            let counter = &mut next[ssrc as usize][usize::from(is_rtcp)];
+            // The index of RTCP has no gaps but those of loss.
+            *counter += if is_rtcp { 0 } else { gap };
+            let index = *counter;
+            let plain = if is_rtcp { [&[0x80, 200, 0, 1], &ssrc.to_be_bytes()[..]].concat() } else { rtp_of(ssrc, index as u16) };
+            let sealed = if is_rtcp { sender.rtcp(&plain) } else { sender.rtp(&plain) }.unwrap();
+            *counter += u64::from(is_rtcp);
+            for copy in 0..copies {
+                let (plain, sealed) = (plain.clone(), sealed.clone());
+                line.push(OnItsWay { arrives: number + delay * (copy + 1), is_rtcp, ssrc, index, plain, sealed });
+            }
+        }
+        line.sort_by_key(|packet| packet.arrives);
+        let mut opened = BTreeSet::new();
+        for packet in line {
+            let result = if packet.is_rtcp { receiver.rtcp(&packet.sealed) } else { receiver.rtp(&packet.sealed) };
+            let (from, to) = ((packet.ssrc, packet.is_rtcp, 0), (packet.ssrc, packet.is_rtcp, u64::MAX));
+            let highest = opened.range(from..to).next_back().map_or(0, |(_, _, index)| *index);
+            let late = packet.index + 128 <= highest;
+            if late || !opened.insert((packet.ssrc, packet.is_rtcp, packet.index)) {
+                prop_assert_eq!(result, Err(SrtpError::Replayed));
+            } else {
+                prop_assert_eq!(result, Ok(packet.plain.into()));
+            }
+        }
+    }
 }
