@@ -175,7 +175,10 @@ fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
             });
             output.say(format!("call {id} from {from} at {remote}"));
         }
-        Event::Calling { .. } | Event::Frame { .. } | Event::OptionsAnswered { .. } => {}
+        Event::Calling { .. }
+        | Event::Frame { .. }
+        | Event::OptionsAnswered { .. }
+        | Event::Classified { .. } => {}
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum ToDriver {
     Command(Command),
     /// OPTIONS, and where its answer goes.
     Options { target: String, destination: SocketAddr, answer: oneshot::Sender<Event> },
+    /// What kind of NAT there is, by these servers' answers, and where the result goes.
+    Classify { servers: Vec<SocketAddr>, locals: Vec<SocketAddr>, answer: oneshot::Sender<Event> },
     /// An encoder finished a frame.
     Frame { call: CallHandle, section: usize, frame: EncodedFrame },
     /// What was measured so far in a call; `None` when it is over.
@@ -67,7 +69,7 @@ pub(crate) struct Driver {
     side: (mpsc::Sender<SideDatagram>, mpsc::Receiver<SideDatagram>),
     calls: HashMap<CallHandle, CallFeed>,
     new_calls: mpsc::UnboundedSender<(Event, CallFeedSeed)>,
-    options: HashMap<RequestId, oneshot::Sender<Event>>,
+    answers: HashMap<RequestId, oneshot::Sender<Event>>,
     next_request: u64,
     media: MediaSink,
     tap: Option<Tap>,
@@ -109,7 +111,7 @@ impl Driver {
             side: mpsc::channel(1024),
             calls: HashMap::new(),
             new_calls: parts.new_calls,
-            options: HashMap::new(),
+            answers: HashMap::new(),
             next_request: 0,
             media: parts.media,
             tap: parts.tap,
@@ -245,10 +247,13 @@ impl Driver {
             }
             ToDriver::Command(command) => self.agent.handle(now, Input::Command(command)),
             ToDriver::Options { target, destination, answer } => {
-                let request = RequestId(self.next_request);
-                self.next_request += 1;
-                self.options.insert(request, answer);
+                let request = self.ask(answer);
                 let command = Command::Options { request, target, destination };
+                self.agent.handle(now, Input::Command(command));
+            }
+            ToDriver::Classify { servers, locals, answer } => {
+                let request = self.ask(answer);
+                let command = Command::Classify { request, servers, locals };
                 self.agent.handle(now, Input::Command(command));
             }
             ToDriver::Frame { call, section, frame } => {
@@ -258,6 +263,14 @@ impl Driver {
             ToDriver::Counters(answer) => drop(answer.send(self.agent.counters().clone())),
         }
         self.drain();
+    }
+
+    /// A request whose answer goes there.
+    fn ask(&mut self, answer: oneshot::Sender<Event>) -> RequestId {
+        let request = RequestId(self.next_request);
+        self.next_request += 1;
+        self.answers.insert(request, answer);
+        request
     }
 
     /// Polls the agent until it has nothing more to do.
@@ -310,8 +323,8 @@ impl Driver {
                     Reaction::RequestKeyframe => self.ask_for_keyframe(now, call, section),
                 };
             }
-            Event::OptionsAnswered { request, .. } => {
-                if let Some(answer) = self.options.remove(request) {
+            Event::OptionsAnswered { request, .. } | Event::Classified { request, .. } => {
+                if let Some(answer) = self.answers.remove(request) {
                     // Whoever asked may have gone.
                     let _ = answer.send(event);
                 }

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use visavis_capture::Tap;
 use visavis_proto::agent::{Agent, Config, Counters};
 use visavis_proto::io::{CallHandle, CallRequest, Command, Event, MediaChoice, Party, PathRequest, Transmit};
-use visavis_proto::nat::Ticket;
+use visavis_proto::nat::{Classification, Ticket};
 
 /// Requests that may wait for the driver: about two seconds of frames of a busy endpoint.
 const QUEUE: usize = 4096;
@@ -247,9 +247,13 @@ impl Endpoint {
 
     fn path_request(&self, tickets: PeerTickets) -> PathRequest {
         let PeerTickets { own, peer, keyed } = tickets;
+        PathRequest { own, peer, locals: self.locals(), keyed }
+    }
+
+    /// The addresses of this machine, with the port.
+    fn locals(&self) -> Vec<SocketAddr> {
         let addresses = local_addresses(self.local).into_iter();
-        let locals = addresses.map(|ip| SocketAddr::new(ip, self.local.port())).collect();
-        PathRequest { own, peer, locals, keyed }
+        addresses.map(|ip| SocketAddr::new(ip, self.local.port())).collect()
     }
 
     fn choice(&self, wanted: MediaChoice) -> MediaChoice {
@@ -294,6 +298,23 @@ impl Endpoint {
         let message = ToDriver::Options { target: uri, destination, answer };
         self.requests.send(message).await.map_err(|_| Error::Closed)?;
         event.await.map_err(|_| Error::Closed)
+    }
+
+    /// Asks STUN servers what kind of NAT is in front of this machine. The first server with two addresses (RFC 5780)
+    /// tells most; without one, two servers tell how mappings are chosen. Takes some seconds where something is
+    /// filtered, or nobody answers. What has gone to the servers before, from this endpoint, may hide a filter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] where the endpoint has shut down.
+    pub async fn classify(&self, servers: Vec<SocketAddr>) -> Result<Classification, Error> {
+        let (answer, event) = oneshot::channel();
+        let message = ToDriver::Classify { servers, locals: self.locals(), answer };
+        self.requests.send(message).await.map_err(|_| Error::Closed)?;
+        match event.await {
+            Ok(Event::Classified { result, .. }) => Ok(result),
+            _ => Err(Error::Closed),
+        }
     }
 
     /// The next report on the media of a call that has ended.

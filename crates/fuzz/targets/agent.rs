@@ -301,7 +301,7 @@ impl Wire {
             | Event::Protected { call, .. }
             | Event::Answered { call, .. } => call,
             Event::Message { call: Some(call), .. } => call,
-            Event::Message { call: None, .. } | Event::OptionsAnswered { .. } => return,
+            Event::Message { call: None, .. } | Event::OptionsAnswered { .. } | Event::Classified { .. } => return,
         };
         assert!(!self.over[side].contains(&call), "an event after the end: {event:?}");
     }

@@ -4,7 +4,7 @@
 //! agent that has no use for one of them says so in its counters, never by a panic.
 
 use crate::frame::{AudioFormat, EncodedFrame, MediaKind, ReceivedFrame, VideoFormat};
-use crate::nat::Ticket;
+use crate::nat::{Classification, Ticket};
 use crate::rtp::srtp::MasterKey;
 use crate::time::Time;
 use bytes::Bytes;
@@ -187,6 +187,15 @@ pub enum Command {
         target: String,
         /// Where to send the request.
         destination: SocketAddr,
+    },
+    /// Ask STUN servers what kind of NAT is in front of this machine, from the main socket.
+    Classify {
+        /// Names the answer's event.
+        request: RequestId,
+        /// Whom to ask; the first that has a second address (RFC 5780) tells most.
+        servers: Vec<SocketAddr>,
+        /// Our own addresses, with the port of the main socket.
+        locals: Vec<SocketAddr>,
     },
     /// Send a DTMF event (RFC 4733).
     Dtmf {
@@ -516,6 +525,13 @@ pub enum Event {
         agent: Option<String>,
         /// Time from request to response; `None` where none came.
         round_trip: Option<Duration>,
+    },
+    /// The answer to [`Command::Classify`].
+    Classified {
+        /// The request.
+        request: RequestId,
+        /// What was found out.
+        result: Classification,
     },
     /// The call is over; its handle names nothing any more.
     Ended {

@@ -1,5 +1,6 @@
 //! The agent: inputs are routed to calls, and what the calls want is collected.
 
+mod classify;
 mod config;
 pub(crate) mod core;
 mod counters;
@@ -17,6 +18,7 @@ pub use counters::{Counters, Dropped, Received};
 pub use profile::ARMED;
 pub use strategy::{HolePunching, StrategyFactory};
 
+use self::classify::Classifiers;
 use self::core::Core;
 use self::paths::Paths;
 use self::routes::Routes;
@@ -44,6 +46,7 @@ pub struct Agent {
     calls: BTreeMap<CallHandle, Call>,
     routes: Routes,
     paths: Paths,
+    classifiers: Classifiers,
     responder: stun::Responder,
     dialogs: HashMap<DialogId, CallHandle>,
     clients: HashMap<ClientKey, Asker>,
@@ -71,6 +74,7 @@ impl Agent {
             calls: BTreeMap::new(),
             routes: Routes::default(),
             paths: Paths::default(),
+            classifiers: Classifiers::default(),
             responder: stun::Responder::default(),
             dialogs: HashMap::new(),
             clients: HashMap::new(),
@@ -115,9 +119,10 @@ impl Agent {
         self.calls.len()
     }
 
-    /// Whether no call and no transaction is left.
+    /// Whether no call, no transaction and no classification is left.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.paths.is_empty() && self.core.transactions.is_empty()
+        let is_quiet = self.core.transactions.is_empty() && self.classifiers.is_empty();
+        is_quiet && self.calls.is_empty() && self.paths.is_empty()
     }
 
     /// Takes one input. Then call [`Agent::poll`] until it gives [`Output::Timeout`].
@@ -191,10 +196,16 @@ impl Agent {
                 self.path_timeout(now, handle);
                 continue;
             }
+            let classifiers = self.classifiers.next_timeout();
+            if classifiers.is_some_and(|at| at <= now) {
+                self.classifier_timeout(now);
+                continue;
+            }
             let calls = self.deadlines.first().map(|&(at, _)| at);
             let transactions = self.core.transactions.next_timeout();
             let paths = self.paths.next_timeout();
-            return Output::Timeout(calls.into_iter().chain(transactions).chain(paths).min());
+            let all = calls.into_iter().chain(transactions).chain(paths).chain(classifiers);
+            return Output::Timeout(all.min());
         }
     }
 
@@ -254,14 +265,14 @@ impl Agent {
         }
     }
 
-    /// STUN is first of all a peer's check; what is not gets what any STUN server answers.
+    /// STUN is an answer to a question of ours, or else a peer's check; what is neither gets what any STUN server answers.
     fn stun(&mut self, now: Time, datagram: Datagram<'_>) {
         let Datagram { socket, local, remote, data, .. } = datagram;
         let Ok(message) = stun::Message::parse(data) else {
             self.core.counters.dropped.stun_malformed += 1;
             return;
         };
-        if self.path_stun(now, (local, remote), &message) {
+        if self.classifier_stun(now, remote, &message) || self.path_stun(now, (local, remote), &message) {
             return;
         }
         match self.responder.handle(now, &message, remote) {
@@ -327,6 +338,7 @@ impl Agent {
             Command::Options { request, target, destination } => {
                 self.send_options(now, request, &target, destination);
             }
+            Command::Classify { request, servers, locals } => self.classify(now, request, &servers, &locals),
             Command::Shutdown => {
                 self.closing = true;
                 for handle in self.paths.waiting().collect::<Vec<_>>() {

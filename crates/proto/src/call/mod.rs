@@ -210,7 +210,11 @@ impl Call {
                 }
             }
             Command::RequestKeyframe { section, .. } => self.request_keyframe(now, core, section),
-            Command::Call(..) | Command::Expect(..) | Command::Options { .. } | Command::Shutdown => {}
+            Command::Call(..)
+            | Command::Expect(..)
+            | Command::Options { .. }
+            | Command::Classify { .. }
+            | Command::Shutdown => {}
         }
     }
 
