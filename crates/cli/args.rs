@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use visavis::proto::nat::Ticket;
 
 /// A video-call endpoint for people who test and study video calls.
 #[derive(Debug, Parser)]
@@ -31,6 +32,10 @@ pub(crate) enum Command {
     Answer(AnswerArgs),
     /// Call somebody.
     Call(CallArgs),
+    /// Print a ticket for a peer: where this machine can be reached, and a secret for this one call.
+    Ticket(TicketArgs),
+    /// Say what the network around this machine is like.
+    Probe(ProbeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +56,8 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AnswerArgs {
     #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+    #[command(flatten)]
     pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
@@ -64,14 +71,17 @@ pub(crate) struct AnswerArgs {
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(300..700))]
     pub(crate) decline: Option<u16>,
     /// Let it ring for this long before answering.
-    #[arg(long, default_value = "0", value_parser = duration)]
+    #[arg(long, default_value = "0", value_parser = duration, conflicts_with = "peer")]
     pub(crate) ring: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
-    /// Whom to call: sip:user@host:port, or host:port.
-    pub(crate) uri: String,
+    /// Whom to call: sip:user@host:port, or host:port. Left out with --peer.
+    #[arg(required_unless_present = "peer", conflicts_with = "peer")]
+    pub(crate) uri: Option<String>,
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
     #[command(flatten)]
     pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
@@ -88,6 +98,84 @@ pub(crate) struct CallArgs {
     /// Keys to press once the call is up, for instance 12#.
     #[arg(long, value_name = "KEYS", value_parser = keys)]
     pub(crate) dtmf: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TicketArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// How long the peer has for using it.
+    #[arg(long, default_value = "60m", value_parser = duration)]
+    pub(crate) valid: Duration,
+    /// The UDP address that the call will use: address:port, an address, or :port.
+    #[arg(long, default_value = "0.0.0.0:16402", value_parser = listen)]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// Tell how the NAT in front of this machine maps and filters (RFC 4787); needs --stun.
+    #[arg(long, required = true, requires = "stun")]
+    pub(crate) nat: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// The UDP address to ask from: address:port, an address, or :port.
+    #[arg(long, default_value = "0.0.0.0:16402", value_parser = listen)]
+    pub(crate) listen: SocketAddr,
+}
+
+/// Where this machine stands.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// STUN servers to ask for the address that peers see, host or host:port; two tell more than one.
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) stun: Vec<String>,
+    /// Where tickets and the identity are kept. Default: visavis in the user's state directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// The peer of a call that is named by ticket.
+#[derive(Debug, Args)]
+pub(crate) struct PeerArgs {
+    /// The peer's ticket, as its `visavis ticket` printed it: find a way to it through NATs from both sides.
+    #[arg(long, value_name = "TICKET")]
+    pub(crate) peer: Option<Ticket>,
+    /// The ticket that was given to the peer. Default: the last one that `visavis ticket` printed here.
+    #[arg(long, value_name = "TICKET", requires = "peer")]
+    pub(crate) ticket: Option<Ticket>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+/// What the FaceTime-2010 profile leaves open.
+#[derive(Debug, Args)]
+pub(crate) struct FacetimeArgs {
+    /// Speak as the phones of 2010 did, name and all: their offer, unsigned checks, no keys.
+    #[arg(long)]
+    pub(crate) emulate: bool,
+    /// The key exchange: none, tap:DIR (record what the peer sends), replay:DIR (play bodies from files), lab (our
+    /// own, with SRTP). Default: lab with --peer, none otherwise.
+    #[arg(long, value_name = "SCHEME", value_parser = ske)]
+    pub(crate) ske: Option<Ske>,
+    /// End the call when the key exchange takes longer.
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    pub(crate) ske_timeout: Duration,
+    /// The fingerprint that the peer's identity must have (lab).
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) peer_key: Option<String>,
+    /// Write the keys of the call's SRTP to this file, as SDP that players read. Whoever has it can listen.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export_keys: Option<PathBuf>,
+}
+
+/// A key exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ske {
+    None,
+    Tap(PathBuf),
+    Replay(PathBuf),
+    Lab,
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +203,8 @@ pub(crate) struct MediaArgs {
     /// The dialect to speak.
     #[arg(long, value_enum, default_value_t = Profile::Softphone)]
     pub(crate) profile: Profile,
+    #[command(flatten)]
+    pub(crate) facetime: FacetimeArgs,
     /// Send back what arrives instead of the test picture and tone.
     #[arg(long, conflicts_with_all = ["video_file", "audio_file", "no_media"])]
     pub(crate) echo: bool,
@@ -136,12 +226,12 @@ pub(crate) struct MediaArgs {
     /// Send this WAV file instead of the tone.
     #[arg(long, value_name = "FILE")]
     pub(crate) audio_file: Option<PathBuf>,
-    /// Size of the test pattern.
-    #[arg(long, default_value = "640x480", value_parser = size)]
-    pub(crate) size: (u32, u32),
-    /// Pictures a second of the test pattern.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
-    pub(crate) fps: u32,
+    /// Size of the test pattern. Default: 640x480, in the profile of 2010 320x240.
+    #[arg(long, value_parser = size)]
+    pub(crate) size: Option<(u32, u32)>,
+    /// Pictures a second of the test pattern. Default: 30, in the profile of 2010 15.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) fps: Option<u32>,
     /// Bits a second for pictures, thousands.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(32..=50_000))]
     pub(crate) video_kbps: u32,
@@ -153,10 +243,31 @@ pub(crate) struct MediaArgs {
     pub(crate) keep_aac: bool,
 }
 
+impl MediaArgs {
+    /// The size of the test pattern.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        self.size.unwrap_or(match self.profile {
+            Profile::Softphone => (640, 480),
+            Profile::Facetime2010 => (320, 240),
+        })
+    }
+
+    /// Its pictures a second.
+    pub(crate) fn fps(&self) -> u32 {
+        self.fps.unwrap_or(match self.profile {
+            Profile::Softphone => 30,
+            Profile::Facetime2010 => 15,
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
 pub(crate) enum Profile {
     /// What SIP softphones speak.
     Softphone,
+    /// What a phone maker's video calls of 2010 spoke: everything on one port.
+    Facetime2010,
 }
 
 /// A range of ports in the order to try them: upwards or downwards.
@@ -207,6 +318,18 @@ fn port_range(text: &str) -> Result<PortRange, String> {
     match (port(from), port(to)) {
         (Some(a), Some(b)) => Ok(PortRange { range: a.min(b)..=a.max(b), down: a > b }),
         _ => Err(format!("{text} is no range of ports; try 16402-16393")),
+    }
+}
+
+fn ske(text: &str) -> Result<Ske, String> {
+    let (name, dir) = text.split_once(':').unwrap_or((text, ""));
+    match (name, dir) {
+        ("none", "") => Ok(Ske::None),
+        ("lab", "") => Ok(Ske::Lab),
+        ("tap", dir) if !dir.is_empty() => Ok(Ske::Tap(dir.into())),
+        ("replay", dir) if !dir.is_empty() => Ok(Ske::Replay(dir.into())),
+        ("tap" | "replay", "") => Err(format!("{name} needs a directory: {name}:DIR")),
+        _ => Err(format!("{text} is no key exchange; use none, tap:DIR, replay:DIR or lab")),
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod args;
 mod commands;
+mod keep;
 mod lines;
 mod output;
+mod peer;
 mod session;
 mod setup;
 
@@ -75,6 +77,8 @@ fn main() -> ExitCode {
             Command::Demo(args) => commands::demo::run(args, &output).await,
             Command::Answer(args) => commands::answer::run(args, &output).await,
             Command::Call(args) => commands::call::run(args, &output).await,
+            Command::Ticket(args) => commands::ticket::run(args, &output).await,
+            Command::Probe(args) => commands::probe::run(args, &output).await,
         }
     });
     // A resolver thread or a timer may still hold the runtime: nobody waits for those.

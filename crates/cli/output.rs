@@ -41,6 +41,20 @@ impl Output {
         }
     }
 
+    /// What a command is for, in one line that a script can take: alone on stdout, unless that is for JSON.
+    pub(crate) fn result(&self, text: &str) {
+        if let Some(lines) = self.lines.as_ref().filter(|_| !self.json) {
+            lines.to_stdout(text);
+        }
+    }
+
+    /// One line for a person beside a [`Output::result`]: on stderr.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if let Some(lines) = &self.lines {
+            lines.to_stderr(text.as_ref());
+        }
+    }
+
     /// One event for a program: `{"event":NAME,"v":1,...}` with the fields of `body`, which is asked for only
     /// where somebody reads it.
     pub(crate) fn event(&self, name: &str, body: impl FnOnce() -> Value) {

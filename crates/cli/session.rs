@@ -1,5 +1,6 @@
 //! Following one call from its first event to its last.
 
+use crate::keep::Keep;
 use crate::output::{Output, clock, millis, percent};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -15,13 +16,15 @@ pub(crate) struct Script {
     pub(crate) dtmf: Option<String>,
     /// Write the status line while it lasts.
     pub(crate) status: bool,
+    /// What of the key exchange goes to files.
+    pub(crate) keep: Keep,
 }
 
 /// Follows a call until it is over. `interrupted` turns true when the call is to be hung up.
 pub(crate) async fn follow(
     mut call: Call,
     mut record: CallRecord,
-    script: Script,
+    mut script: Script,
     output: &Output,
     mut interrupted: tokio::sync::watch::Receiver<bool>,
 ) -> CallRecord {
@@ -43,6 +46,7 @@ pub(crate) async fn follow(
                     established = Some(Instant::now());
                     press(&call, script.dtmf.as_deref()).await;
                 }
+                script.keep.observe(&event, output);
                 record.observe(&event, established.map(|at| at.elapsed()));
                 say(output, id, &record, &event);
                 if let Event::Ended { .. } = event {

@@ -1,7 +1,8 @@
 //! From what was typed to how an endpoint is set up.
 
 use crate::Failure;
-use crate::args::{EndpointArgs, MediaArgs};
+use crate::args::{EndpointArgs, MediaArgs, Profile};
+use crate::peer;
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::{IpAddr, SocketAddr};
@@ -60,12 +61,21 @@ impl Capture {
 /// The options of an endpoint.
 pub(crate) fn options(endpoint: &EndpointArgs, media: &MediaArgs) -> Result<Options, Failure> {
     let mut agent = agent(media)?;
+    if media.profile == Profile::Facetime2010 && endpoint.separate_ports.is_some() {
+        return Err(Failure::Usage(
+            "--separate-ports does not go with --profile facetime2010: it has one port".into(),
+        ));
+    }
     agent.display_name = endpoint.name.clone();
     if let Some(range) = &endpoint.separate_ports {
         let pool = range.ports().into_iter().filter(|p| p % 2 == 0).collect();
         agent.ports = PortPlan::Separate { pool };
     }
-    let fallback_ports = endpoint.port_range.as_ref().map(|r| r.ports()).unwrap_or_default();
+    let fallback_ports = match &endpoint.port_range {
+        Some(range) => range.ports(),
+        None if media.profile == Profile::Facetime2010 => peer::ports_below(endpoint.listen),
+        None => Vec::new(),
+    };
     let media = plan(media)?;
     Ok(Options { listen: endpoint.listen, fallback_ports, agent, media, tap: None, filter: None })
 }
@@ -77,7 +87,8 @@ pub(crate) fn loopback(media: &MediaArgs) -> Result<Options, Failure> {
 }
 
 fn agent(media: &MediaArgs) -> Result<Config, Failure> {
-    let mut capabilities = Capabilities::default();
+    let base = peer::profile(media)?;
+    let mut capabilities = base.capabilities.clone();
     let mut choice = MediaChoice { audio: !media.video_only, video: !media.audio_only };
     if !media.codecs.is_empty() {
         let is_video = |name: &&String| name.trim().eq_ignore_ascii_case("h264");
@@ -92,13 +103,7 @@ fn agent(media: &MediaArgs) -> Result<Config, Failure> {
         return Err(Failure::Usage("neither sound nor pictures are left to call with".into()));
     }
     let video_bitrate = media.video_kbps * 1000;
-    Ok(Config {
-        capabilities,
-        media: choice,
-        video_bitrate,
-        signalling_only: media.no_media,
-        ..Config::default()
-    })
+    Ok(Config { capabilities, media: choice, video_bitrate, signalling_only: media.no_media, ..base })
 }
 
 fn plan(media: &MediaArgs) -> Result<MediaPlan, Failure> {
@@ -108,7 +113,7 @@ fn plan(media: &MediaArgs) -> Result<MediaPlan, Failure> {
     let send = if media.echo {
         Sending::Echo
     } else {
-        let test = TestSources { size: media.size, fps: media.fps, ..TestSources::default() };
+        let test = TestSources { size: media.size(), fps: media.fps(), ..TestSources::default() };
         Sending::Sources(Arc::new(FileSources::new(test, media)?))
     };
     let record = media.record.as_ref().map(|dir| -> Result<Recording, Failure> {

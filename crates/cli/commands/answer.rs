@@ -2,8 +2,10 @@
 
 use super::{interruption, summary};
 use crate::Failure;
-use crate::args::AnswerArgs;
+use crate::args::{AnswerArgs, Profile};
+use crate::keep::Keep;
 use crate::output::Output;
+use crate::peer;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
@@ -23,7 +25,10 @@ struct Tally {
 }
 
 pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure> {
+    let tickets = peer::tickets(&args.peer, &args.media)?;
     let mut options = setup::options(&args.endpoint, &args.media)?;
+    options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
+    peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     options.agent.answer = match args.decline {
         Some(status) => AnswerPolicy::Decline(status),
         None if args.ring.is_zero() => AnswerPolicy::Accept,
@@ -33,7 +38,16 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     let endpoint = Endpoint::start(options).await?;
     let address = endpoint.local_addr();
     output.event("listening", || json!({ "address": address.to_string() }));
-    output.say(format!("answering calls on UDP {address}; Ctrl-C ends"));
+    match (&tickets, args.media.profile) {
+        (Some(tickets), _) => output.say(format!(
+            "looking for a way to {}, from UDP {address}; then its one call is answered, and no other",
+            tickets.name()
+        )),
+        (None, Profile::Facetime2010) => output.say(format!(
+            "answering calls on UDP {address}, open mode: anybody may call (--peer TICKET lets one peer in); Ctrl-C ends"
+        )),
+        (None, Profile::Softphone) => output.say(format!("answering calls on UDP {address}; Ctrl-C ends")),
+    }
     let (done, mut finished) = mpsc::unbounded_channel();
     let stop = interruption();
     let mut interrupted = stop.clone();
@@ -45,7 +59,13 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
         bad: 0,
     };
     let mut open = 0u64;
-    while args.max_calls.is_none_or(|most| tally.ended < most) {
+    let most = if tickets.is_some() { Some(1) } else { args.max_calls };
+    if let Some(tickets) = tickets {
+        open += 1;
+        let record = CallRecord { incoming: true, ..CallRecord::outgoing(&tickets.name()) };
+        attend(endpoint.expect(tickets).await?, record, &args, output, &done, stop.clone());
+    }
+    while most.is_none_or(|most| tally.ended < most) {
         tokio::select! {
             arrival = endpoint.accept() => match arrival {
                 Some(Arrival::Call(call)) => {
@@ -116,7 +136,21 @@ fn greet(
         })
     });
     output.say(format!("call {} from {} at {}", handle.0, incoming.from, incoming.remote));
-    let script = Script { duration: args.duration, ..Script::default() };
+    attend(call, CallRecord::incoming(&incoming), args, output, done, stop);
+}
+
+/// Follows a call on a task of its own, after it has rung for as long as it should.
+fn attend(
+    call: Call,
+    record: CallRecord,
+    args: &AnswerArgs,
+    output: &Output,
+    done: &mpsc::UnboundedSender<(CallHandle, CallRecord)>,
+    stop: tokio::sync::watch::Receiver<bool>,
+) {
+    let handle = call.handle();
+    let keep = Keep::new(&args.media.facetime);
+    let script = Script { duration: args.duration, keep, ..Script::default() };
     let (ring, declines) = (args.ring, args.decline.is_some());
     let (output, done) = (output.clone(), done.clone());
     tokio::spawn(async move {
@@ -126,7 +160,7 @@ fn greet(
             tokio::time::sleep(ring).await;
             let _ = call.accept().await;
         }
-        let record = follow(call, CallRecord::incoming(&incoming), script, &output, stop).await;
+        let record = follow(call, record, script, &output, stop).await;
         // The command may have ended meanwhile.
         let _ = done.send((handle, record));
     });

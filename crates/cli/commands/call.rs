@@ -3,26 +3,47 @@
 use super::{interruption, summary};
 use crate::Failure;
 use crate::args::CallArgs;
+use crate::keep::Keep;
 use crate::output::Output;
+use crate::peer;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
 use visavis::{CallOptions, CallRecord, Endpoint, Expectation, Target};
 
 pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> {
+    let tickets = peer::tickets(&args.peer, &args.media)?;
     // What was typed comes first: a port that is taken does not matter to a call that cannot be placed.
-    Target::resolve(&args.uri, args.endpoint.listen.ip()).await?;
+    if let Some(uri) = &args.uri {
+        Target::resolve(uri, args.endpoint.listen.ip()).await?;
+    }
     let mut options = setup::options(&args.endpoint, &args.media)?;
+    options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
+    peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     let media = options.agent.media;
     let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
     output.event("listening", || json!({ "address": endpoint.local_addr().to_string() }));
     let (late_offer, ring_timeout) = (args.late_offer, args.ring_timeout);
-    let call = endpoint.call(&args.uri, CallOptions { media, late_offer, ring_timeout }).await?;
+    let options = CallOptions { media, late_offer, ring_timeout };
+    let (call, whom) = match (tickets, args.uri) {
+        (Some(tickets), _) => {
+            let whom = tickets.name();
+            output.say(format!(
+                "looking for a way to {whom}; the peer must run visavis answer --peer meanwhile"
+            ));
+            (endpoint.call_peer(tickets, options).await?, whom)
+        }
+        (None, Some(uri)) => (endpoint.call(&uri, options).await?, uri),
+        (None, None) => {
+            return Err(Failure::Usage("whom to call is missing: a URI, or --peer TICKET".into()));
+        }
+    };
     let id = call.handle().0;
-    output.event("calling", || json!({ "call": id, "uri": args.uri }));
-    let script = Script { duration: args.duration, dtmf: args.dtmf, status: true };
-    let mut record = follow(call, CallRecord::outgoing(&args.uri), script, output, interruption()).await;
+    output.event("calling", || json!({ "call": id, "uri": whom }));
+    let keep = Keep::new(&args.media.facetime);
+    let script = Script { duration: args.duration, dtmf: args.dtmf, status: true, keep };
+    let mut record = follow(call, CallRecord::outgoing(&whom), script, output, interruption()).await;
     if let Some((_, media)) = endpoint.media_report().await {
         record.media = media;
     }

@@ -2,16 +2,25 @@
 
 use super::interruption;
 use crate::Failure;
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, Profile, Ske};
+use crate::keep::Keep;
 use crate::output::{Output, millis, percent};
+use crate::peer;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 use visavis::media_codecs::judge::{Distribution, JudgeConfig, Judgement};
+use visavis::proto::agent::{ARMED, Admission, Config};
 use visavis::proto::io::PacketKind;
+use visavis::proto::nat::{Candidate, CandidateKind, NatKind, Ticket};
 use visavis::proto::sdp::AAC_FIRST_AUDIO;
-use visavis::{Arrival, CallOptions, CallRecord, Endpoint, Expectation, Options, Recording, Verdict};
+use visavis::proto::ske::Lab;
+use visavis::{
+    Arrival, CallOptions, CallRecord, Endpoint, Expectation, Options, PeerTickets, Recording, Verdict,
+};
 
 pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
     let missing =
@@ -23,6 +32,12 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     let mut caller = side(&args)?;
     if args.drop_video {
         caller.filter = Some(Box::new(|transmit| transmit.kind != PacketKind::Video));
+    }
+    let facetime = args.media.profile == Profile::Facetime2010;
+    if facetime {
+        let scheme = args.media.facetime.ske.clone();
+        arm(&mut caller.agent, &args, scheme.clone())?;
+        arm(&mut callee.agent, &args, scheme)?;
     }
     let media = caller.agent.media;
     let capture = Capture::start(&capture_path, &mut callee)?;
@@ -37,12 +52,27 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     output.event("calling", || json!({ "call": 1, "uri": target }));
 
     let stop = interruption();
-    let call = caller.call(&target, CallOptions { media, ..CallOptions::default() }).await?;
+    let options = CallOptions { media, ..CallOptions::default() };
+    let (call, expected) = if facetime {
+        let [theirs, ours] = tickets(&callee, &caller)?;
+        let keyed = !args.media.facetime.emulate;
+        let expected = callee.expect(PeerTickets { own: theirs.clone(), peer: ours.clone(), keyed }).await?;
+        (caller.call_peer(PeerTickets { own: ours, peer: theirs, keyed }, options).await?, Some(expected))
+    } else {
+        (caller.call(&target, options).await?, None)
+    };
     let there = CallRecord::outgoing(&target);
-    let script = Script { duration: args.duration, dtmf: None, status: true };
+    let keep = Keep::new(&args.media.facetime);
+    let script = Script { duration: args.duration, dtmf: None, status: true, keep };
     let caller_side = follow(call, there, script, output, stop);
     let callee_side = async {
-        let Some(Arrival::Call(call)) = callee.accept().await else { return CallRecord::default() };
+        let call = match expected {
+            Some(call) => call,
+            None => match callee.accept().await {
+                Some(Arrival::Call(call)) => call,
+                _ => return CallRecord::default(),
+            },
+        };
         let record = call.incoming().map(CallRecord::incoming).unwrap_or_default();
         let (_keep, never) = tokio::sync::watch::channel(false);
         follow(call, record, Script::default(), &Output::quiet(), never).await
@@ -80,13 +110,40 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
 /// One of the two endpoints: AAC-ELD first, since both have it, and a judge that knows the clocks to be one.
 fn side(args: &DemoArgs) -> Result<Options, Failure> {
     let mut options = setup::loopback(&args.media)?;
-    if args.media.codecs.is_empty() && cfg!(feature = "aac") {
+    if args.media.codecs.is_empty() && args.media.profile == Profile::Softphone && cfg!(feature = "aac") {
         options.agent.capabilities.audio = AAC_FIRST_AUDIO.to_vec();
     }
-    let sent_size = Some(args.media.size).filter(|_| args.media.video_file.is_none());
+    let sent_size = Some(args.media.size()).filter(|_| args.media.video_file.is_none());
     let judge = JudgeConfig { clocks_agree: true, sent_size, ..JudgeConfig::default() };
     options.media.receive.judge = options.media.receive.judge.map(|_| judge);
     Ok(options)
+}
+
+/// Two tickets on loopback, the callee's first.
+fn tickets(callee: &Endpoint, caller: &Endpoint) -> Result<[Ticket; 2], Failure> {
+    let expires = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()) + 60;
+    let ticket = |endpoint: &Endpoint| {
+        let candidates = [Candidate::new(CandidateKind::Host, endpoint.local_addr())];
+        visavis::ticket(&candidates, NatKind::Open, None, expires)
+            .map_err(|e| Failure::Missing(e.to_string()))
+    };
+    Ok([ticket(callee)?, ticket(caller)?])
+}
+
+/// One call and no other, with keys unless something else was asked for. The identities live as long as the demo.
+fn arm(agent: &mut Config, args: &DemoArgs, scheme: Option<Ske>) -> Result<(), Failure> {
+    agent.admission = Admission::Expected { window: ARMED };
+    agent.key_exchange_timeout = args.media.facetime.ske_timeout;
+    let default = if args.media.facetime.emulate { Ske::None } else { Ske::Lab };
+    agent.key_exchange = match scheme.unwrap_or(default) {
+        Ske::Lab => {
+            let identity = visavis::fresh_identity()?;
+            Some(Arc::new(Lab::new(identity, None)))
+        }
+        other => peer::key_exchange(&other, &args.media.facetime, None, None)?,
+    };
+    peer::announce(agent);
+    Ok(())
 }
 
 fn join(verdicts: &[Verdict; 2]) -> Verdict {

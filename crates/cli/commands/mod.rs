@@ -3,6 +3,8 @@
 pub(crate) mod answer;
 pub(crate) mod call;
 pub(crate) mod demo;
+pub(crate) mod probe;
+pub(crate) mod ticket;
 
 use crate::output::{Output, millis, percent};
 use serde_json::json;
