@@ -1,5 +1,6 @@
 //! What a classification makes of every kind of NAT, and of servers that can little or do wrong.
 
+mod agent;
 mod lab;
 
 use lab::{CLIENT, FIRST, Lab, Manner, OUTSIDE, PLAIN, SECOND, at};
