@@ -1,5 +1,6 @@
 //! What stands between a call's RTP and the wire: nothing, or SRTP with the keys of its key exchange.
 
+use crate::limits::Limits;
 use crate::rtp::srtp::{MasterKey, Receiver, Sender, SrtpError};
 use bytes::Bytes;
 
@@ -17,8 +18,9 @@ pub(crate) enum Crypto {
 
 impl Crypto {
     /// SRTP with one master key for each direction.
-    pub(crate) fn srtp(send: &MasterKey, receive: &MasterKey) -> Self {
-        Crypto::Srtp(Box::new((Sender::new(send), Receiver::new(receive))))
+    pub(crate) fn srtp(send: &MasterKey, receive: &MasterKey, limits: &Limits) -> Self {
+        let sender = Sender::with_limits(send, limits);
+        Crypto::Srtp(Box::new((sender, Receiver::with_limits(receive, limits))))
     }
 
     pub(crate) fn is_held(&self) -> bool {

@@ -146,7 +146,7 @@ impl Call {
                     short_authentication_string: Some(secrets.short_authentication_string),
                     keys: Some(Box::new((send.clone(), receive.clone()))),
                 };
-                Ok((Crypto::srtp(&send, &receive), protection))
+                Ok((Crypto::srtp(&send, &receive, &core.config.limits), protection))
             }
         });
         match outcome {

@@ -58,6 +58,8 @@ pub struct PairReport {
 /// All that a strategy has tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// Whether checks were signed: only then are addresses learnt from what arrives.
+    pub keyed: bool,
     /// The NAT in front of us.
     pub own_nat: NatKind,
     /// The NAT in front of the peer, as it says.
@@ -143,7 +145,13 @@ impl Failure {
         if report.peer_nat == NatKind::Blocked {
             return "The peer's network blocks UDP: the peer has to use another network.";
         }
-        if report.own_nat.punches(report.peer_nat) == Some(false) {
+        let symmetric = [report.own_nat, report.peer_nat].contains(&NatKind::Symmetric);
+        let possible = report.own_nat.punches(report.peer_nat);
+        if !report.keyed && symmetric && possible == Some(true) {
+            return "A symmetric NAT sends from an address that no ticket can name, and unsigned checks from such an \
+                    address are not believed: use signed checks on both sides (without --emulate), or another network.";
+        }
+        if possible == Some(false) {
             return "No hole can be punched between these two kinds of NAT: one side has to use another network or \
                     forward a port, or a relay is needed.";
         }

@@ -27,11 +27,11 @@ blocked              blocked blocked    blocked             blocked          blo
 /// The same without a secret: a mapping that only a peer's check could tell of is not believed.
 const BARE_TABLE: &str = "
                      open    full-cone  address-restricted  port-restricted  symmetric  blocked
-open                 meet    meet       meet                meet             silence    blocked
-full-cone            meet    meet       meet                meet             silence    blocked
-address-restricted   meet    meet       meet                meet             silence    blocked
+open                 meet    meet       meet                meet             secret     blocked
+full-cone            meet    meet       meet                meet             secret     blocked
+address-restricted   meet    meet       meet                meet             secret     blocked
 port-restricted      meet    meet       meet                meet             apart      blocked
-symmetric            silence silence    silence             apart            apart      blocked
+symmetric            secret  secret     secret              apart            apart      blocked
 blocked              blocked blocked    blocked             blocked          blocked    blocked
 ";
 
@@ -75,6 +75,7 @@ fn word(net: &mut Net, kinds: [NatKind; 2], manner: Manner) -> (&'static str, Ve
         1 => "one side alone",
         _ if all("network blocks UDP") => "blocked",
         _ if all("No hole can be punched between these two kinds of NAT") => "apart",
+        _ if all("unsigned checks from such an address are not believed") => "secret",
         _ if all("nothing came back") => "silence",
         _ => "?",
     };

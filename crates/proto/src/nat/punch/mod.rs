@@ -376,6 +376,7 @@ impl Strategy for HolePunch {
     fn report(&self) -> Report {
         let counters = self.checks.counters();
         Report {
+            keyed: self.config.key.is_some(),
             own_nat: self.config.own_nat,
             peer_nat: self.config.peer_nat,
             current: self.current,
