@@ -1,6 +1,5 @@
 //! Two agents on a wire with a delay and nothing else: what a whole call looks like from outside.
 
-mod classify;
 mod paths;
 mod shape;
 
