@@ -16,7 +16,8 @@ const PREFIX: &str = "visavis-test-";
 
 /// The first of the STUN server's two addresses.
 pub(crate) const STUN: &str = "198.18.0.1";
-const STUN_OTHER: &str = "198.18.0.2";
+/// The second one.
+pub(crate) const STUN_OTHER: &str = "198.18.0.2";
 
 /// Two hosts, two NATs, and what lies between.
 pub(crate) struct TwoNats {

@@ -2,8 +2,9 @@
 //! whether two peers that only send to each other can meet.
 
 use crate::harness::{Process, SOON, Scratch, need};
-use crate::namespaces::{Host, STUN, TwoNats};
+use crate::namespaces::{Host, STUN, STUN_OTHER, TwoNats};
 use crate::wire::count;
+use serde_json::Value;
 use std::process::Stdio;
 
 /// What coturn's `natdiscovery` says of the mapping and the filtering that host A is behind.
@@ -33,6 +34,41 @@ fn each_kind_of_nat_is_what_coturn_takes_it_for() {
     ] {
         assert_eq!(judged(kind), (format!("{mapping} Mapping"), format!("{filtering} Filtering")), "{kind}");
     }
+}
+
+/// What `visavis probe --nat` says on host A, and its exit code.
+fn probed(kind: &str, servers: &str) -> (Value, Option<i32>) {
+    let nats = TwoNats::up(kind, "open");
+    let _server = nats.stun_server();
+    let mut command = nats.command(Host::A, env!("CARGO_BIN_EXE_visavis"));
+    command.args(["--json", "probe", "--nat", "--stun", servers]).stdin(Stdio::null());
+    let output = command.output().expect("it can be started");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let found = events.into_iter().find(|event| event["event"] == "nat");
+    (found.unwrap_or_else(|| panic!("no event nat:\n{said}")), output.status.code())
+}
+
+#[test]
+fn the_probe_names_each_kind_of_nat() {
+    for (kind, mapping, filtering) in [
+        ("open", "endpoint-independent", "endpoint-independent"),
+        ("full-cone", "endpoint-independent", "endpoint-independent"),
+        ("address-restricted", "endpoint-independent", "address-dependent"),
+        ("port-restricted", "endpoint-independent", "address and port-dependent"),
+        ("symmetric", "address and port-dependent", "address and port-dependent"),
+    ] {
+        let (found, code) = probed(kind, STUN);
+        assert_eq!(code, Some(0), "{kind}: {found}");
+        assert_eq!(
+            [&found["kind"], &found["mapping"], &found["filtering"]],
+            [kind, mapping, filtering],
+            "{found}"
+        );
+    }
+    // One server that does not answer may be down; two are a network that UDP does not leave.
+    let (found, code) = probed("blocked", &format!("{STUN},{STUN_OTHER}"));
+    assert_eq!((found["kind"].as_str(), code), (Some("blocked"), Some(1)), "{found}");
 }
 
 /// A peer that only punches.
