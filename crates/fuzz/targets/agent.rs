@@ -1,6 +1,6 @@
 //! Two agents in calls with each other, and a wire between them that flips, cuts, drops, doubles, reorders, invents
 //! and diverts datagrams: nobody panics or runs in circles, every call ends once, and in the end nothing is left.
-//! Where they know each other by ticket, no media go to anybody else.
+//! Where they know each other by ticket, no media go to anybody else; where they agree on keys, none go before that.
 
 #![no_main]
 
@@ -64,6 +64,9 @@ struct Wire {
     flight: VecDeque<InFlight>,
     /// The peers know each other by ticket; whether their checks are signed.
     keyed: Option<bool>,
+    /// Media wait for keys; which calls have them.
+    encrypts: bool,
+    keys: [BTreeSet<CallHandle>; 2],
     /// Handles that wait for a call of the peer.
     expected: [BTreeSet<CallHandle>; 2],
     open: [BTreeSet<CallHandle>; 2],
@@ -101,6 +104,8 @@ impl Wire {
             now: Time::from_millis(1000),
             flight: VecDeque::new(),
             keyed,
+            encrypts: choice >> 3 & 0x03 == 3,
+            keys: Default::default(),
             expected: Default::default(),
             open: Default::default(),
             over: Default::default(),
@@ -260,6 +265,8 @@ impl Wire {
         let to_peer = owner(remote) == Some(1 - side);
         let is_media = matches!(kind, Kind::Rtp | Kind::Rtcp);
         assert!(self.keyed.is_none() || to_peer || !is_media, "media to {remote}, who is not the peer");
+        let may = !self.encrypts || !self.keys[side].is_empty();
+        assert!(may || !is_media, "media before there are keys");
         if to_peer && self.flight.len() < MOST_IN_FLIGHT {
             let from = local.map_or(address(side), |ip| SocketAddr::new(ip, address(side).port()));
             self.flight.push_back(InFlight { from, to: remote, data: data.to_vec() });
@@ -283,8 +290,14 @@ impl Wire {
                 }
                 call
             }
+            Event::Protected { call, ref protection } => {
+                assert_eq!(protection.keys.is_some(), self.encrypts);
+                self.keys[side].insert(call);
+                call
+            }
             Event::Ended { call, .. } => {
                 assert!(self.over[side].insert(call), "a call ended twice");
+                self.keys[side].remove(&call);
                 self.formats.retain(|(s, c, _), _| (*s, *c) != (side, call));
                 return;
             }
@@ -298,10 +311,11 @@ impl Wire {
             | Event::PathLost { call, .. }
             | Event::MoveRefused { call, .. }
             | Event::KeyMessage { call, .. }
-            | Event::Protected { call, .. }
             | Event::Answered { call, .. } => call,
             Event::Message { call: Some(call), .. } => call,
-            Event::Message { call: None, .. } | Event::OptionsAnswered { .. } | Event::Classified { .. } => return,
+            Event::Message { call: None, .. } | Event::OptionsAnswered { .. } | Event::Classified { .. } => {
+                return;
+            }
         };
         assert!(!self.over[side].contains(&call), "an event after the end: {event:?}");
     }
