@@ -3,6 +3,7 @@
 use super::{interruption, summary};
 use crate::Failure;
 use crate::args::{AnswerArgs, Profile};
+use crate::counts;
 use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
@@ -108,6 +109,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
             }
         }
     }
+    counts::report(&endpoint, output).await;
     endpoint.shutdown().await;
     output.event("summary", || json!({ "calls": tally.ended, "bad": tally.bad }));
     let calls = if tally.ended == 1 { "call" } else { "calls" };

@@ -3,6 +3,7 @@
 use super::{interruption, summary};
 use crate::Failure;
 use crate::args::CallArgs;
+use crate::counts;
 use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
@@ -47,6 +48,7 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     if let Some((_, media)) = endpoint.media_report().await {
         record.media = media;
     }
+    counts::report(&endpoint, output).await;
     endpoint.shutdown().await;
     let verdict = record.verdict(&Expectation { media: !args.media.no_media, ..Expectation::default() });
     summary(output, id, &record, &verdict);

@@ -8,14 +8,18 @@ use crate::sdp::SessionDescription;
 use crate::sip::dialog::DialogId;
 use crate::sip::transaction::{Endpoint, Incoming, ServerKey};
 use crate::sip::{
-    ACCEPT_ENCODING, CSeq, HeaderName, Method, NameAddrBuf, ParseError, Request, Response, UriBuf,
+    ACCEPT_ENCODING, CSeq, HeaderName, Method, NameAddrBuf, ParseError, Problem, Request, Response, UriBuf,
 };
 use crate::time::Time;
 
 impl Agent {
     /// A request that could not be read: answered where that is possible (RFC 3261 section 21.4.1).
     pub(super) fn malformed(&mut self, error: ParseError, source: Endpoint) {
-        self.core.counters.dropped.sip_malformed += 1;
+        let dropped = &mut self.core.counters.dropped;
+        match error.problem {
+            Problem::TooLarge | Problem::TooManyHeaders | Problem::TooManyValues => dropped.sip_limit += 1,
+            _ => dropped.sip_malformed += 1,
+        }
         self.core.transactions.reject(error, source);
     }
 
