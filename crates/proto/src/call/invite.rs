@@ -8,7 +8,7 @@ use crate::io::{CallHandle, CallRequest, EndReason, Event, MediaChoice, Path};
 use crate::sdp::{NegotiationError, SessionDescription};
 use crate::sip::dialog::Dialog;
 use crate::sip::transaction::{ClientKey, Endpoint, ServerKey};
-use crate::sip::{CSeq, HeaderName, Method, NameAddrBuf, Request, Response, UriBuf};
+use crate::sip::{CSeq, HeaderName, Method, NameAddrBuf, Request, Response, Shape, UriBuf};
 use crate::time::Time;
 
 /// A call placed from here, before its final response.
@@ -43,8 +43,11 @@ impl Call {
     ) -> Call {
         if let Some(path) = path {
             (request.destination, request.local) = (path.remote, path.local.ip());
-            let uri = UriBuf::sip(Some(&core.config.user), path.remote.ip(), Some(path.remote.port()));
-            request.target = uri.to_string();
+        }
+        if path.is_some() || core.config.shape != Shape::Softphone {
+            // There everybody is called the same, and an address is all that tells them apart.
+            let (ip, port) = (request.destination.ip(), request.destination.port());
+            request.target = UriBuf::sip(Some(&core.config.user), ip, Some(port)).to_string();
         }
         let (socket, bound) = core.main.unwrap_or((crate::io::SocketId(0), ([0, 0, 0, 0], 0).into()));
         let local = std::net::SocketAddr::new(request.local, bound.port());
