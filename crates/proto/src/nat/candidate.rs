@@ -84,6 +84,23 @@ pub fn objection(address: SocketAddr) -> Option<&'static str> {
     (address.port() == 0).then_some("has port 0")
 }
 
+/// Whether an address has a meaning in one network alone (RFC 1918 section 3, RFC 4193 section 3).
+pub(super) fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private(),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
+/// Whether two addresses look as if they were of one network: 24 bits of IPv4, 64 of IPv6.
+pub(super) fn are_near(one: IpAddr, other: IpAddr) -> bool {
+    match (one.to_canonical(), other.to_canonical()) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => a.to_bits() >> 8 == b.to_bits() >> 8,
+        (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() >> 64 == b.to_bits() >> 64,
+        _ => false,
+    }
+}
+
 /// Whether an address lies in 17.0.0.0/8, or leads there by NAT64 (RFC 6052 section 2.1) or 6to4 (RFC 3056
 /// section 2).
 pub fn is_forbidden(ip: IpAddr) -> bool {

@@ -12,7 +12,7 @@ mod tests;
 
 pub use config::PunchConfig;
 
-use super::candidate::{canonical, objection};
+use super::candidate::{are_near, canonical, is_private, objection};
 use super::check::{Answered, Checks, Heard};
 use super::{Candidate, CandidateKind, Event, Failure, Input, Output, Pair, Report, Role, Strategy};
 use crate::stun::{Class, Message};
@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// How long a choice of ours may wait for its answer.
 const CHOICE_STANDS: Duration = Duration::from_secs(3);
+/// How much later checks begin that would go astray unless both ends are in one network.
+const ASTRAY_LAST: Duration = Duration::from_millis(300);
 /// The most addresses of the peer that are tried; learnt ones aside.
 const REMOTES: usize = 16;
 /// The most addresses of ours.
@@ -126,8 +128,15 @@ impl HolePunch {
 
     fn begin_all(&mut self, now: Time) {
         let pairs: Vec<Pair> = self.checks.pairs().collect();
+        let is_mapped = |c: &Candidate| c.kind == CandidateKind::Mapped;
+        let mapped = self.remotes.iter().any(is_mapped);
         for pair in pairs {
-            self.checks.begin(now, pair);
+            // A private address is of use within one network: elsewhere its checks go astray, so that they wait
+            // where the peer has a public address too.
+            let astray =
+                mapped && is_private(pair.remote.ip()) && !are_near(pair.local.ip(), pair.remote.ip());
+            let after = if astray { ASTRAY_LAST } else { Duration::ZERO };
+            self.checks.begin(now + after, pair);
         }
     }
 
