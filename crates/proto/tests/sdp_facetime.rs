@@ -174,6 +174,29 @@ fn emulation_offers_line_for_line_what_the_record_shows() {
 }
 
 #[test]
+fn settings_with_line_ends_bring_no_lines_of_their_own() {
+    let lines = |settings| offer(&mut end(settings)).to_string().split("\r\n").count();
+    let with = |end: &str| Facetime2010 {
+        fls: Some(format!("VRA:0{end}")),
+        hwi: Some(format!("17412:2:2800{end}")),
+        session_name: Some(format!("1021{end}")),
+        origin_name: Some(format!("thiago{end}")),
+        ..emulating()
+    };
+    let wanted = lines(with(""));
+    for end in ["\r\na=injected", "\na=injected", "\ra=injected", "\0a=injected"] {
+        let text = offer(&mut self::end(with(end))).to_string();
+        assert_eq!(lines(with(end)), wanted, "{text}");
+        assert!(!text.contains("injected") && !text.contains('\0'), "{text}");
+        assert!(text.contains("\r\ns=1021\r\n") && text.contains("\r\na=hwi:17412:2:2800\r\n"), "{text}");
+        assert!(text.contains("\r\na=FLS;VRA:0\r\n"), "{text}");
+    }
+    // An empty `s=` is no description (RFC 8866 section 5.3).
+    let nameless = Facetime2010 { session_name: Some("\n".into()), ..emulating() };
+    assert!(offer(&mut end(nameless)).to_string().contains("\r\ns=-\r\n"));
+}
+
+#[test]
 fn a_reply_with_sound_alone_is_read() {
     let mut caller = end(emulating());
     caller.choice.video = false;

@@ -174,7 +174,7 @@ impl OfferAnswer {
         at: IpAddr,
     ) -> SessionDescription {
         let facetime = dialect.facetime();
-        let name = facetime.and_then(|f| f.session_name.as_deref()).unwrap_or("-");
+        let name = facetime.map_or("-", Facetime2010::session_name);
         let mut lines =
             vec![self.origin_line(dialect), Line::new('s', name), Line::new('c', address_text(at))];
         lines.extend(facetime.and_then(Facetime2010::session_bandwidth_line));

@@ -47,11 +47,11 @@ pub struct Facetime2010 {
     pub encryption: bool,
     /// `b=AS` of the session: what this side takes of sound and pictures together with their headers, kbit/s.
     pub session_bandwidth: Option<u32>,
-    /// What stands behind `a=FLS;`, such as `VRA:0;RVRA:1;AS:2`. Its meaning is not public. No CR or LF.
+    /// What stands behind `a=FLS;`, such as `VRA:0;RVRA:1;AS:2`. Its meaning is not public. It ends at a CR or LF.
     pub fls: Option<String>,
-    /// `a=hwi`: model, processors and clock, such as `17412:2:2800`. No CR or LF.
+    /// `a=hwi`: model, processors and clock, such as `17412:2:2800`. It ends at a CR or LF.
     pub hwi: Option<String>,
-    /// `s=`: a name for the call; `None`: `-`. No CR or LF.
+    /// `s=`: a name for the call; `None`: `-`. It ends at a CR or LF.
     pub session_name: Option<String>,
     /// The user name of `o=`, without spaces; `None`: `GKVoiceChatService` in emulation, else `visavis`.
     pub origin_name: Option<String>,

@@ -11,6 +11,12 @@ use crate::sdp::h264::PacketizationMode;
 use crate::sdp::negotiate::VideoLimits;
 use crate::sdp::session::{Line, MediaDescription};
 
+/// The text up to its first line end or zero octet, which end a value by the grammar (RFC 8866 section 9): what stands
+/// behind them would be read as lines of its own.
+fn one_line(text: &str) -> &str {
+    text.split(['\r', '\n', '\0']).next().unwrap_or_default()
+}
+
 impl Facetime2010 {
     /// The user name of `o=`.
     pub(in crate::sdp) fn origin_name(&self) -> &str {
@@ -24,11 +30,16 @@ impl Facetime2010 {
         self.session_bandwidth.map(|kilobits| Line::new('b', format!("AS:{kilobits}")))
     }
 
+    /// The value of `s=`.
+    pub(in crate::sdp) fn session_name(&self) -> &str {
+        self.session_name.as_deref().map(one_line).filter(|name| !name.is_empty()).unwrap_or("-")
+    }
+
     /// The attributes of the session.
     pub(in crate::sdp) fn session_attributes(&self) -> Vec<Line> {
         let flag = |on| if on { "YES" } else { "NO" };
-        let fls = self.fls.as_ref().map(|value| Line::new('a', format!("FLS;{value}")));
-        let hwi = self.hwi.as_ref().map(|value| Line::attribute("hwi", value));
+        let fls = self.fls.as_deref().map(|value| Line::new('a', format!("FLS;{}", one_line(value))));
+        let hwi = self.hwi.as_deref().map(|value| Line::attribute("hwi", one_line(value)));
         let flags = [
             Line::attribute("iChatEncryption", flag(self.encryption)),
             Line::attribute("bandwidthDetection", flag(false)),
