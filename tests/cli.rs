@@ -9,9 +9,11 @@ mod harness;
 use harness::{A_CALL, Outcome, SOON, Scratch, Visavis, alone};
 use serde_json::Value;
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
+use visavis::proto::nat::{Candidate, CandidateKind, NatKind, Ticket};
 
 /// Runs `visavis` to its end.
 fn visavis(args: &[&str]) -> Output {
@@ -107,11 +109,85 @@ fn what_cannot_be_understood_is_wrong_usage() {
         (&call, &[uri, "--audio-only", "--video-only"]),
         (&call, &[uri, "--dtmf", "x"]),
         (&call, &[uri, "--codecs", "mp3"]),
+        (&call, &[uri, "--ske", "lab"]),
+        (&call, &[uri, "--profile", "facetime2010", "--separate-ports"]),
+        (&["answer", "--listen", "127.0.0.56:0"], &["--emulate"]),
+        (&["probe"], &["--nat"]),
     ] {
         let args = [command, more].concat();
         let ran = visavis(&args);
         assert_eq!(ran.status.code(), Some(2), "{args:?}: {}", stderr(&ran));
         assert!(!ran.stderr.is_empty() && ran.stdout.is_empty(), "{args:?}");
+    }
+}
+
+/// A ticket with this address in it, of whatever kind: `Ticket::new` would refuse some.
+fn ticket_of(address: &str, nonce: u8, expires: u64) -> String {
+    let candidate = Candidate::new(CandidateKind::Host, address.parse().expect("an address"));
+    let (nonce, nat) = ([nonce; 16], NatKind::Unknown);
+    Ticket { candidates: vec![candidate], nonce, expires, nat, identity: None }.to_string()
+}
+
+/// Far from now, seconds since 1970.
+const LATER: u64 = 1 << 36;
+
+#[test]
+fn a_ticket_is_one_line_and_what_it_stands_for_is_kept_for_the_owner_alone() {
+    let scratch = Scratch::new();
+    let state = scratch.file("state");
+    let dir = state.to_str().expect("a path in UTF-8");
+    let make = |first: &[&str]| {
+        let ran = visavis(&[first, &["ticket", "--listen", "127.0.0.57:0", "--state", dir]].concat());
+        assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+        ran
+    };
+    let ran = make(&[]);
+    let said = stdout(&ran);
+    let ticket: Ticket = said.trim_end().parse().unwrap_or_else(|e| panic!("{said}: {e}"));
+    assert_eq!(said, format!("{ticket}\n"), "one line for a program to take");
+    assert!(stderr(&ran).contains("good for 60 minutes"), "{}", stderr(&ran));
+    assert_eq!(ticket.candidates[0].address.ip().to_string(), "127.0.0.57");
+    let files: Vec<_> = std::fs::read_dir(&state).expect("a directory").map(|f| f.expect("a file")).collect();
+    assert!(files.len() >= 2, "the identity and the ticket: {files:?}");
+    for file in files {
+        let mode = file.metadata().expect("what the system knows").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
+    }
+
+    let said = stdout(&make(&["--json"]));
+    let events: Vec<Value> =
+        said.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{l}: {e}"))).collect();
+    let event = events.iter().find(|e| e["event"] == "ticket").unwrap_or_else(|| panic!("{said}"));
+    let again: Ticket = event["ticket"].as_str().expect("a text").parse().expect("a ticket");
+    assert_ne!(again.nonce, ticket.nonce, "each ticket has a secret of its own");
+    assert_eq!(again.identity, ticket.identity, "the identity stays");
+    assert_eq!(event["expires"].as_u64(), Some(again.expires));
+}
+
+#[test]
+fn a_peer_that_cannot_be_called_is_named_before_anything_is_sent() {
+    let scratch = Scratch::new();
+    let dir = scratch.file("state");
+    let dir = dir.to_str().expect("a path in UTF-8");
+    let good = &ticket_of("127.0.0.58:16402", 1, LATER);
+    let own = &ticket_of("127.0.0.59:16402", 2, LATER);
+    let torn = &good[..good.len() - 4];
+    let refused = &ticket_of("17.1.2.3:16402", 3, LATER);
+    let expired = &ticket_of("127.0.0.58:16402", 4, 1_000_000_000);
+    for command in ["call", "answer"] {
+        for (more, code, text) in [
+            (&["--peer", torn][..], 2, "torn"),
+            (&["--peer", refused], 2, "17.1.2.3"),
+            (&["--peer", own, "--ticket", own], 2, "our own ticket"),
+            (&["--peer", good], 3, "run visavis ticket first"),
+            (&["--peer", expired, "--ticket", own], 1, "expired"),
+        ] {
+            let fixed = [command, "--profile", "facetime2010", "--listen", "127.0.0.59:0", "--state", dir];
+            let ran = visavis(&[&fixed, more].concat());
+            let said = stdout(&ran) + &stderr(&ran);
+            assert_eq!(ran.status.code(), Some(code), "{command} {more:?}: {said}");
+            assert!(said.contains(text), "{command} {more:?}: {said}");
+        }
     }
 }
 
