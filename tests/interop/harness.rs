@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+/// The program under test.
+pub(crate) const VISAVIS: &str = env!("CARGO_BIN_EXE_visavis");
 /// For what should take a moment, on a machine with other things to do.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// For what takes a call of ten seconds.
@@ -235,7 +237,11 @@ pub(crate) struct Outcome {
 impl Visavis {
     /// Starts it with these arguments, and waits until it listens.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        Visavis::start_by(Command::new(VISAVIS), args)
+    }
+
+    /// The same by a command that ends with the program: one that runs it somewhere else.
+    pub(crate) fn start_by(mut command: Command, args: &[&str]) -> Self {
         let process = Process::start("visavis", command.arg("--json").args(args));
         let visavis = Visavis { process };
         visavis.event("listening", SOON);

@@ -12,6 +12,7 @@ mod harness;
 mod linphone;
 mod media;
 mod namespaces;
+mod nat_calls;
 mod nats;
 mod sip;
 mod sipp;

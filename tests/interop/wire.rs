@@ -5,11 +5,21 @@ use std::path::Path;
 
 /// Runs tshark on a capture and gives the chosen fields of each frame that `filter` lets through.
 pub(crate) fn fields(capture: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+    fields_with(&[], capture, filter, fields)
+}
+
+/// The same with further options of tshark.
+pub(crate) fn fields_with(
+    options: &[&str],
+    capture: &Path,
+    filter: &str,
+    fields: &[&str],
+) -> Vec<Vec<String>> {
     need("tshark", "tshark");
     let capture = capture.to_str().expect("a path in UTF-8");
     // By content before port: the free port that a test was given may be registered to another protocol.
     let content = ["-o", "udp.try_heuristic_first:TRUE", "--enable-heuristic", "rtp_udp"];
-    let mut args = [&["-n", "-r", capture][..], &content, &["-Y", filter, "-T", "fields"]].concat();
+    let mut args = [&["-n", "-r", capture][..], &content, options, &["-Y", filter, "-T", "fields"]].concat();
     args.extend(fields.iter().flat_map(|field| ["-e", field]));
     let text = String::from_utf8(run("tshark", &args)).expect("tshark writes UTF-8");
     text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
@@ -66,7 +76,8 @@ fn depacketize(payload: &[u8], stream: &mut Vec<u8>) {
     }
 }
 
-fn hex(digits: &str) -> Vec<u8> {
+/// The octets that these digits stand for.
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let octet = |pair: &[u8]| {
         let pair = std::str::from_utf8(pair).expect("hex digits");
         u8::from_str_radix(pair, 16).expect("hex digits")
