@@ -21,6 +21,7 @@ pub mod frame;
 pub mod io;
 pub mod limits;
 pub mod nat;
+pub mod rendezvous;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
