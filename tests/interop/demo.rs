@@ -2,7 +2,7 @@
 
 use crate::harness::{Scratch, alone, need, run};
 use crate::media::{assert_pattern, assert_tone, ffmpeg, judge_film, judge_sound};
-use crate::wire::{assert_clean, count, fields};
+use crate::wire::{assert_clean, count, fields, fields_with};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -101,4 +101,66 @@ fn the_demo_without_video_packets_is_bad_and_names_the_missing_video() {
     // The other way there is nothing wrong.
     assert_eq!(record["verdict"]["reasons"].as_array().map(Vec::len), Some(1), "{record}");
     assert_clean(&out.join("call.pcapng"));
+}
+
+/// The messages that set the call up, in their order.
+const SET_UP: [&str; 5] = ["INVITE", "100", "180", "200", "ACK"];
+
+/// A demo in the profile of 2010: it is good, and STUN comes before SIP, SIP before media, all on one port a side.
+fn one_port_as_in_2010(out: &Path, more: &[&str]) {
+    let ran = demo(out, &[&["--profile", "facetime2010"], more].concat());
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(0), "{said}");
+    assert!(said.contains("verdict: good"), "{said}");
+    let capture = out.join("call.pcapng");
+    let first = |filter: &str| {
+        let numbers = fields(&capture, filter, &["frame.number"]);
+        numbers.first().and_then(|row| row[0].parse::<u32>().ok()).unwrap_or_else(|| panic!("no {filter}"))
+    };
+    let firsts = ["stun", "sip", "rtp"].map(first);
+    assert!(firsts.is_sorted() && firsts[0] == 1, "{firsts:?}");
+    let ends = fields(&capture, "udp", &["udp.srcport", "udp.dstport"]);
+    let ports: BTreeSet<&String> = ends.iter().flatten().collect();
+    assert_eq!(ports.len(), 2, "{ports:?}");
+    let sip = fields(&capture, "sip", &["sip.Method", "sip.Status-Code"]);
+    let begun: Vec<String> = sip.iter().take(SET_UP.len()).map(|row| row.concat()).collect();
+    assert_eq!(begun, SET_UP);
+    // The record names a codec family in `a=fmtp:AAC`, where RFC 8866 has a payload type: tshark says so of the offer
+    // and of the answer, and of nothing else.
+    let bare = ["--disable-protocol", "h264"];
+    let encrypted = !more.contains(&"none");
+    // Encrypted H.264 begins with random octets, which its dissector takes for parameter sets and finds wrong.
+    let disabled = if encrypted { &bare[..] } else { &[] };
+    let wrong =
+        fields_with(disabled, &capture, "_ws.malformed && !sdp.invalid_media_format", &["frame.number"]);
+    assert!(wrong.is_empty(), "malformed: {wrong:?}");
+    assert_eq!(count(&capture, "sdp.invalid_media_format"), 2);
+    // Of encrypted RTCP the first 8 octets are clear (RFC 3711 section 3.4): reports, of one or of no block.
+    let unknown = fields(&capture, "data", &["data.data"]);
+    let is_report = |row: &Vec<String>| {
+        encrypted && ["80c8", "81c8", "80c9", "81c9"].iter().any(|h| row[0].starts_with(h))
+    };
+    assert!(unknown.iter().all(is_report), "of no known protocol: {unknown:?}");
+}
+
+#[test]
+fn the_demo_in_the_profile_of_2010_agrees_on_keys_in_four_messages_on_one_port() {
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let out = scratch.file("demo");
+    one_port_as_in_2010(&out, &[]);
+    let capture = out.join("call.pcapng");
+    let types = fields(&capture, "sip.Method == MESSAGE", &["sip.Content-Type"]).concat();
+    assert_eq!(types, ["application/ske"; 4]);
+    let at = |n: u8| fields(&capture, &format!("sip contains \"SKESeq: {n};0\""), &["frame.number"]).concat();
+    assert!((1..=4).all(|n| at(n).len() == 1), "{:?}", [1, 2, 3, 4].map(at));
+}
+
+#[test]
+fn the_demo_of_2010_without_keys_is_clear_to_every_dissector() {
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let out = scratch.file("demo");
+    one_port_as_in_2010(&out, &["--ske", "none"]);
+    assert_eq!(count(&out.join("call.pcapng"), "sip.Method == MESSAGE"), 0);
 }
