@@ -21,5 +21,5 @@ pub use nat::{Behaviour, Firewall, Nat, NatProfile, NatStats, PortAssignment};
 pub use network::{
     Access, Arrival, HostId, Middlebox, MiddleboxId, Network, NetworkError, NetworkStats, Packet,
 };
-pub use pair::{FrameCounts, Pair, Side};
+pub use pair::{FrameCounts, Front, Pair, Side};
 pub use world::{Node, NodeId, World};

@@ -2,17 +2,22 @@
 
 use crate::link::LinkProfile;
 use crate::media;
-use crate::network::Access;
+use crate::nat::{Behaviour, Firewall, Nat, NatProfile};
+use crate::network::{Access, MiddleboxId, NetworkError};
 use crate::world::{Node, NodeId, World};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use visavis_proto::Time;
 use visavis_proto::agent::{Agent, Config};
 use visavis_proto::frame::Codec;
 use visavis_proto::io::{
-    CallHandle, CallRequest, Command, Event, Input, MediaChoice, MediaFormat, Output, Section,
+    CallHandle, CallRequest, Command, Event, Input, MediaChoice, MediaFormat, Output, PathRequest, RequestId,
+    Section,
 };
+use visavis_proto::nat::{NatKind, Ticket, gather};
 
 impl Node for Agent {
     fn handle(&mut self, now: Time, input: Input<'_>) {
@@ -46,13 +51,44 @@ impl Side {
     }
 }
 
+/// What stands before one of the two agents.
+#[derive(Clone, Debug)]
+pub enum Front {
+    /// Nothing.
+    Open,
+    /// A NAT.
+    Nat(NatProfile),
+    /// A firewall that no UDP passes.
+    Blocked,
+}
+
+impl Front {
+    /// What its agent tells the other in its ticket.
+    pub fn kind(&self) -> NatKind {
+        match self {
+            Front::Open => NatKind::Open,
+            Front::Blocked => NatKind::Blocked,
+            Front::Nat(profile) => match (profile.mapping, profile.filtering) {
+                (Behaviour::EndpointIndependent, Behaviour::EndpointIndependent) => NatKind::FullCone,
+                (Behaviour::EndpointIndependent, Behaviour::AddressDependent) => NatKind::AddressRestricted,
+                (Behaviour::EndpointIndependent, _) => NatKind::PortRestricted,
+                _ => NatKind::Symmetric,
+            },
+        }
+    }
+}
+
 /// Two agents on a network of their own.
 pub struct Pair {
     world: World<Agent>,
     nodes: [NodeId; 2],
+    kinds: [NatKind; 2],
+    boxes: [Option<MiddleboxId>; 2],
+    seed: u64,
     log: [Vec<(Time, Event)>; 2],
     streams: BTreeMap<(Side, CallHandle, usize), Stream>,
     frames: FrameCounts,
+    heard: [Vec<Time>; 2],
 }
 
 /// One medium that one side sends.
@@ -76,6 +112,13 @@ pub struct FrameCounts {
     pub incomplete: u64,
 }
 
+const PORT: u16 = 16_402;
+/// The STUN server of [`Pair::meet`].
+const SERVER: ([u8; 4], u16) = ([198, 51, 100, 1], 3478);
+/// Longer than it takes to find out that a STUN server does not answer.
+const ASKING: Duration = Duration::from_secs(20);
+/// When tickets expire, seconds since 1970.
+const NEVER: u64 = 4_000_000_000;
 /// How often the frames that are due are looked for.
 const TICK: Duration = Duration::from_millis(5);
 /// The same while no frames are due at all; streams that begin meanwhile begin at the next look.
@@ -87,20 +130,37 @@ const SOUND_OCTETS: usize = 80;
 
 impl Pair {
     /// Two agents, each with an access line of its own. The seed decides everything that happens.
-    pub fn new(seed: u64, [a, b]: [Config; 2], [access_a, access_b]: [Access; 2]) -> Self {
+    pub fn new(seed: u64, configs: [Config; 2], accesses: [Access; 2]) -> Self {
+        Pair::behind(seed, configs, accesses, [Front::Open, Front::Open])
+    }
+
+    /// The same behind NATs: then their own addresses are 10.0.0.1 and 10.0.0.2, and those of the NATs 203.0.113.1
+    /// and 203.0.113.2.
+    pub fn behind(
+        seed: u64,
+        [a, b]: [Config; 2],
+        [access_a, access_b]: [Access; 2],
+        [front_a, front_b]: [Front; 2],
+    ) -> Self {
         let mut world = World::new(wide(seed, 0), Time::from_millis(1000));
-        let mut add = |config, address: [u8; 4], access, stream| {
-            let address = SocketAddr::from((address, 16_402));
-            let added = world.add(Agent::new(config, wide(seed, stream)), address, access, None);
-            added.unwrap_or_else(|error| unreachable!("two addresses of a new network: {error}"))
+        let kinds = [front_a.kind(), front_b.kind()];
+        let mut add = |config, access, front, number| {
+            let (address, behind) = place(&mut world, seed, front, number);
+            let agent = Agent::new(config, wide(seed, number));
+            (added(world.add(agent, SocketAddr::from((address, PORT)), access, behind)), behind)
         };
-        let nodes = [add(a, [192, 0, 2, 1], access_a, 1), add(b, [192, 0, 2, 2], access_b, 2)];
+        let (a, box_a) = add(a, access_a, front_a, 1);
+        let (b, box_b) = add(b, access_b, front_b, 2);
         Pair {
             world,
-            nodes,
+            nodes: [a, b],
+            kinds,
+            boxes: [box_a, box_b],
+            seed,
             log: [Vec::new(), Vec::new()],
             streams: BTreeMap::new(),
             frames: FrameCounts::default(),
+            heard: [Vec::new(), Vec::new()],
         }
     }
 
@@ -125,6 +185,66 @@ impl Pair {
         };
         self.command(from, Command::Call(call, Box::new(request)));
         call
+    }
+
+    /// One side calls the other by tickets, after both have asked a STUN server for their mapped addresses; the
+    /// other one expects it. The handles are those of A and B.
+    pub fn meet(&mut self, from: Side, media: MediaChoice, keyed: bool) -> [CallHandle; 2] {
+        let line = Access::symmetric(LinkProfile::delay(Duration::from_millis(10)));
+        let server = Agent::new(Config::default(), wide(self.seed, 3));
+        let server = added(self.world.add(server, SERVER.into(), line, None));
+        for side in Side::BOTH {
+            let locals = vec![self.world.address(self.node(side))];
+            let servers = vec![self.world.address(server)];
+            self.command(side, Command::Classify { request: RequestId(0), servers, locals });
+        }
+        self.run(ASKING);
+        let tickets = Side::BOTH.map(|side| {
+            let mapped = self.log(side).iter().find_map(|(_, event)| match event {
+                Event::Classified { result, .. } => Some(result.mapped.clone()),
+                _ => None,
+            });
+            let local = self.world.address(self.node(side));
+            let candidates = gather(&[local], &mapped.unwrap_or_default());
+            let mut rng = ChaCha20Rng::from_seed(wide(self.seed, 4 + side as u8));
+            let ticket = Ticket::new(&candidates, self.kinds[side as usize], None, NEVER, &mut rng);
+            ticket.unwrap_or_else(|error| unreachable!("a ticket of good candidates: {error}"))
+        });
+        let handles = Side::BOTH.map(|side| self.agent(side).new_call());
+        let path = |pair: &Pair, side: Side| PathRequest {
+            own: tickets[side as usize].clone(),
+            peer: tickets[side.other() as usize].clone(),
+            locals: vec![pair.world.address(pair.node(side))],
+            keyed,
+        };
+        let local = self.world.address(self.node(from));
+        let request = CallRequest {
+            target: String::new(),
+            destination: local,
+            local: local.ip(),
+            media,
+            late_offer: false,
+            ring_timeout: Duration::from_secs(60),
+            path: Some(Box::new(path(self, from))),
+        };
+        let (caller, callee) = (handles[from as usize], handles[from.other() as usize]);
+        let expected = path(self, from.other());
+        self.command(from.other(), Command::Expect(callee, Box::new(expected)));
+        self.command(from, Command::Call(caller, Box::new(request)));
+        handles
+    }
+
+    /// Lets the NAT in front of a side forget what it has, and take other ports from now on. Nobody is told.
+    pub fn rebind(&mut self, side: Side) {
+        let nat = self.boxes[side as usize].and_then(|id| self.world.network().middlebox::<Nat>(id));
+        nat.into_iter().for_each(Nat::rebind);
+    }
+
+    /// Gives a side another address of its own, and tells it.
+    pub fn readdress(&mut self, side: Side, address: IpAddr) {
+        let node = self.node(side);
+        added(self.world.readdress(node, address));
+        self.observe();
     }
 
     /// Tells one side something.
@@ -172,12 +292,18 @@ impl Pair {
         &self.log[side as usize]
     }
 
+    /// When each frame reached a side.
+    pub fn heard(&self, side: Side) -> &[Time] {
+        &self.heard[side as usize]
+    }
+
     /// The frames so far, both ways.
     pub fn frames(&self) -> FrameCounts {
         self.frames
     }
 
-    fn node(&self, side: Side) -> NodeId {
+    /// One of the nodes.
+    pub fn node(&self, side: Side) -> NodeId {
         self.nodes[side as usize]
     }
 
@@ -205,6 +331,7 @@ impl Pair {
             for (at, event) in self.world.take_events(self.node(side)) {
                 match event {
                     Event::Frame { frame, .. } => {
+                        self.heard[side as usize].push(at);
                         let intact = media::number(frame.codec, &frame.data).is_some();
                         match (frame.complete, intact) {
                             (false, _) => self.frames.incomplete += 1,
@@ -244,6 +371,29 @@ impl Pair {
             (stream.format, stream.interval, stream.next) = (format, interval, stream.next.max(now));
         }
     }
+}
+
+/// Where an agent goes, and what it stands behind.
+fn place(world: &mut World<Agent>, seed: u64, front: Front, number: u8) -> (IpAddr, Option<MiddleboxId>) {
+    let own = |front: [u8; 3]| IpAddr::from([front[0], front[1], front[2], number]);
+    let public = own([192, 0, 2]);
+    let network = world.network();
+    match front {
+        Front::Open => (public, None),
+        Front::Blocked => {
+            let firewall = Firewall::blocking_udp(&[public]);
+            (public, Some(added(network.add_middlebox(Box::new(firewall), None))))
+        }
+        Front::Nat(profile) => {
+            let nat = Nat::new(own([203, 0, 113]), profile, wide(seed, 10 + number));
+            (own([10, 0, 0]), Some(added(network.add_middlebox(Box::new(nat), None))))
+        }
+    }
+}
+
+/// What cannot fail: addresses of a network that this module alone gives addresses to.
+fn added<T>(result: Result<T, NetworkError>) -> T {
+    result.unwrap_or_else(|error| unreachable!("addresses of one's own network: {error}"))
 }
 
 fn interval(format: &MediaFormat) -> Duration {

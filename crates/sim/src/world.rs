@@ -29,6 +29,8 @@ pub struct World<N> {
     network: Network,
     nodes: Vec<Slot<N>>,
     names: BTreeMap<String, Vec<SocketAddr>>,
+    watched: Option<fn(&Transmit) -> bool>,
+    seen: Vec<(NodeId, Transmit)>,
 }
 
 /// A node with what its driver would keep for it.
@@ -49,7 +51,14 @@ const MOST_TURNS: usize = 100_000;
 impl<N: Node> World<N> {
     /// An empty world at `start`, whose wall-clock offset every reading keeps.
     pub fn new(seed: [u8; 32], start: Time) -> Self {
-        World { now: start, network: Network::new(seed), nodes: Vec::new(), names: BTreeMap::new() }
+        World {
+            now: start,
+            network: Network::new(seed),
+            nodes: Vec::new(),
+            names: BTreeMap::new(),
+            watched: None,
+            seen: Vec::new(),
+        }
     }
 
     /// Adds a node on a host of its own, outside or behind a middlebox, and opens its first socket at
@@ -118,6 +127,16 @@ impl<N: Node> World<N> {
         slot.sockets.values_mut().for_each(|socket| socket.set_ip(address));
         self.input(id, Input::InterfacesChanged { addresses: vec![address] });
         Ok(())
+    }
+
+    /// From now on keeps a copy of everything that nodes send and that `wanted` holds for, lost later or not.
+    pub fn watch(&mut self, wanted: fn(&Transmit) -> bool) {
+        self.watched = Some(wanted);
+    }
+
+    /// What was kept since [`World::watch`], with who sent it.
+    pub fn seen(&self) -> &[(NodeId, Transmit)] {
+        &self.seen
     }
 
     /// Lets a name resolve to these addresses, for every node.
@@ -239,13 +258,17 @@ impl<N: Node> World<N> {
 
     fn transmit(&mut self, id: NodeId, transmit: Transmit) {
         let slot = &self.nodes[id.0];
-        let Some(src) = slot.sockets.get(&transmit.socket) else { return };
+        let Some(&src) = slot.sockets.get(&transmit.socket) else { return };
         // A kernel refuses to send from an address that the machine does not have.
         if transmit.local.is_some_and(|local| local != src.ip()) {
             return;
         }
-        let packet = Packet { src: *src, dst: transmit.remote, data: transmit.data };
-        self.network.send(self.now, slot.host, packet);
+        let host = slot.host;
+        if self.watched.is_some_and(|wanted| wanted(&transmit)) {
+            self.seen.push((id, transmit.clone()));
+        }
+        let packet = Packet { src, dst: transmit.remote, data: transmit.data };
+        self.network.send(self.now, host, packet);
     }
 
     /// Opens a socket at the first free port of `ports`, or at any from 49152 (RFC 6335 section 6).
