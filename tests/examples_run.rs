@@ -1,10 +1,15 @@
-//! The examples do what they say. `loopback` is run in here; that the others build is what `cargo test` sees to.
+//! The examples do what they say. `loopback` and `custom_ske` are run in here; that the others build is what `cargo test` sees to.
 
 #[path = "../examples/loopback.rs"]
 #[allow(dead_code, reason = "its main function is not called")]
 mod loopback;
 
+#[path = "../examples/custom_ske.rs"]
+#[allow(dead_code, reason = "its main function is not called")]
+mod custom_ske;
+
 use std::time::Duration;
+use visavis::proto::io::EndReason;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_loopback_example_holds_a_call_that_both_sides_see_and_hear() {
@@ -23,4 +28,14 @@ async fn the_loopback_example_holds_a_call_that_both_sides_see_and_hear() {
         assert!(judgement.video.read > 0, "{judgement:?}");
         assert!(judgement.audio.tone_hz.is_some(), "{judgement:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_of_a_key_exchange_greets_both_ways_and_lets_media_flow() {
+    let [caller, callee] = custom_ske::greet(Duration::from_millis(500)).await.expect("loopback is there");
+    assert_eq!(caller.messages, ["sent 1;0 hello, callee", "heard 2;0 hello, caller"]);
+    assert_eq!(callee.messages, ["heard 1;0 hello, callee", "sent 2;0 hello, caller"]);
+    assert!(caller.finished && callee.finished);
+    assert_eq!(caller.end.expect("it ended"), EndReason::LocalHangup);
+    assert_eq!(callee.end.expect("it ended"), EndReason::RemoteHangup);
 }

@@ -78,7 +78,9 @@ pub use sequence::{SkeSeq, SkeSeqError};
 pub use tap::Tap;
 
 use bytes::Bytes;
-use rand_core::RngCore;
+/// Where schemes take their random numbers from.
+pub use rand_core::RngCore;
+
 use std::fmt;
 use zeroize::Zeroizing;
 

@@ -341,3 +341,89 @@ fn a_call_with_compact_names_and_deflated_bodies_is_made() {
     assert_eq!(names(ack), ["v", "Max-Forwards", "t", "f", "i", "CSeq", "e", "c", "l"]);
     assert!(request(ack).headers.via().unwrap().rport().is_some());
 }
+
+/// The octets of the first INVITE that an agent with these settings sends.
+fn first_invite(config: Config) -> Vec<u8> {
+    let mut agent = Agent::new(config, [5; 32]);
+    let at: SocketAddr = "192.168.20.198:16402".parse().unwrap();
+    // 2010-10-21 08:22:51 UTC: the time of the record, which a UUID of version 1 carries.
+    let now = Time::from_millis(10).with_unix_offset(1_287_649_371_000_000_000);
+    agent.handle(now, Input::SocketOpened { request: None, result: Ok((SocketId(0), at)) });
+    let call = agent.new_call();
+    let request = CallRequest {
+        target: "sip:192.168.20.100:16402".into(),
+        destination: "192.168.20.100:16402".parse().unwrap(),
+        local: at.ip(),
+        media: MediaChoice::BOTH,
+        late_offer: false,
+        ring_timeout: Duration::from_secs(30),
+        path: None,
+    };
+    agent.handle(now, Input::Command(Command::Call(call, Box::new(request))));
+    loop {
+        match agent.poll(now) {
+            Output::Transmit(transmit) => return transmit.data.to_vec(),
+            Output::Timeout(_) => panic!("no INVITE"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_invite_of_the_emulation_is_the_recorded_one_line_by_line_but_for_what_differs_in_each_call() {
+    let octets = first_invite(Config { display_name: Some("1021".into()), ..Config::facetime2010(true) });
+    assert!(octets.len() < 1_300, "{}", octets.len());
+    let text = String::from_utf8(octets).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let hex = |text: &str, digits| text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut varying = Vec::new();
+    let mut lines = Vec::new();
+    for line in head.split("\r\n") {
+        let (line, value) = match line {
+            l if l.starts_with("Via: ") => l.split_once(";branch=z9hG4bK").unwrap(),
+            l if l.starts_with("From: ") => l.split_once(";tag=").unwrap(),
+            l if l.starts_with("Call-ID: ") => {
+                let (uuid, host) = l.strip_prefix("Call-ID: ").unwrap().split_once('@').unwrap();
+                assert_eq!(host, "192-168-20-198");
+                ("Call-ID", uuid)
+            }
+            l => (l, ""),
+        };
+        lines.push(line);
+        varying.push(value);
+    }
+    let length = format!("Content-Length: {}", body.len());
+    assert_eq!(
+        lines,
+        [
+            "INVITE sip:user@192.168.20.100:16402 SIP/2.0",
+            "Via: SIP/2.0/UDP 192.168.20.198:16402",
+            "Max-Forwards: 70",
+            "To: <sip:user@192.168.20.100:16402>",
+            "From: \"1021\" <sip:user@192.168.20.198:16402>",
+            "Call-ID",
+            "CSeq: 1 INVITE",
+            "Contact: <sip:user@192.168.20.198:16402>",
+            "User-Agent: Viceroy 1.4/GK",
+            "Content-Type: application/sdp",
+            &length,
+        ]
+    );
+    let (branch, tag, uuid) = (varying[1], varying[4], varying[5]);
+    assert!(hex(branch, 16) && branch == branch.to_lowercase(), "{branch}");
+    assert!(tag.parse::<u32>().is_ok_and(|tag| tag < 1 << 31), "{tag}");
+    let parts: Vec<&str> = uuid.split('-').collect();
+    assert!(parts.iter().zip([8, 4, 4, 4, 12]).all(|(part, digits)| hex(part, digits)), "{uuid}");
+    // The same quarter of an hour as in the record gives the same upper half of the time: version 1.
+    assert_eq!((parts[1], parts[2]), ("dcec", "11df"));
+    let ssrcs: Vec<&str> = body.lines().filter_map(|l| l.strip_prefix("a=rtpID:")).collect();
+    assert!(ssrcs.len() == 2 && ssrcs.iter().all(|ssrc| ssrc.parse::<u32>().is_ok()), "{ssrcs:?}");
+    assert!(body.starts_with("v=0\r\no=GKVoiceChatService 0 0 IN IP4 192.168.20.198\r\n"), "{body}");
+}
+
+#[test]
+fn the_invite_of_the_lab_form_fits_into_one_packet_too() {
+    let octets = first_invite(Config::facetime2010(false));
+    assert!(octets.len() < 1_300, "{}", octets.len());
+    assert!(String::from_utf8_lossy(&octets).contains("User-Agent: visavis/"));
+}
