@@ -4,9 +4,12 @@
 //! of its own, which writes pcapng: every datagram, as this end saw it, with nanosecond timestamps.
 
 mod datagram;
+pub mod findings;
+mod input;
 mod pcapng;
 mod tap;
 
 pub use datagram::{Direction, FrameError, Record};
+pub use input::Datagram;
 pub use pcapng::{Description, PcapngWriter};
 pub use tap::{Recorder, Summary, Tap, TapMode, TapStats, tap};

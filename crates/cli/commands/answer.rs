@@ -138,7 +138,7 @@ fn greet(
         })
     });
     output.say(format!("call {} from {} at {}", handle.0, incoming.from, incoming.remote));
-    attend(call, CallRecord::incoming(&incoming), args, output, done, stop);
+    attend(call, incoming.record(), args, output, done, stop);
 }
 
 /// Follows a call on a task of its own, after it has rung for as long as it should.

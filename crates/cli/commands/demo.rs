@@ -19,7 +19,8 @@ use visavis::proto::nat::{Candidate, CandidateKind, NatKind, Ticket};
 use visavis::proto::sdp::AAC_FIRST_AUDIO;
 use visavis::proto::ske::Lab;
 use visavis::{
-    Arrival, CallOptions, CallRecord, Endpoint, Expectation, Options, PeerTickets, Recording, Verdict,
+    Arrival, CallOptions, CallRecord, Endpoint, Expectation, Incoming, Options, PeerTickets, Recording,
+    Verdict,
 };
 
 pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
                 _ => return CallRecord::default(),
             },
         };
-        let record = call.incoming().map(CallRecord::incoming).unwrap_or_default();
+        let record = call.incoming().map(Incoming::record).unwrap_or_default();
         let (_keep, never) = tokio::sync::watch::channel(false);
         follow(call, record, Script::default(), &Output::quiet(), never).await
     };

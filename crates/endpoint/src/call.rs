@@ -3,12 +3,12 @@
 use crate::clock::Clock;
 use crate::driver::{ToDriver, sleep_until};
 use crate::endpoint::Error;
-use crate::record::CallRecord;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use visavis_proto::io::{CallHandle, Command, EndReason, Event, MediaChoice, Party, SectionStats};
+use visavis_report::CallRecord;
 
 /// Where the driver puts the events of one call.
 pub(crate) struct CallFeed(pub(crate) mpsc::UnboundedSender<Event>);
@@ -36,6 +36,13 @@ pub struct Incoming {
     pub call_id: String,
     /// What it offers; `None` where it brought no offer.
     pub offered: Option<MediaChoice>,
+}
+
+impl Incoming {
+    /// The record of this call, which has only begun.
+    pub fn record(&self) -> CallRecord {
+        CallRecord::incoming(&self.from, &self.call_id)
+    }
 }
 
 impl Call {
@@ -101,7 +108,7 @@ impl Call {
     /// [`Endpoint::media_report`](crate::Endpoint::media_report).
     pub async fn until_end(mut self, limit: Option<Duration>) -> CallRecord {
         let mut record = match &self.incoming {
-            Some(incoming) => CallRecord::incoming(incoming),
+            Some(incoming) => incoming.record(),
             None => CallRecord::outgoing(&self.peer),
         };
         let mut up: Option<Clock> = None;

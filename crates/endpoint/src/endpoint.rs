@@ -4,7 +4,7 @@ use crate::call::{Call, CallFeed, Incoming};
 use crate::clock::Clock;
 use crate::driver::{CallFeedSeed, Driver, Parts, ToDriver};
 use crate::interfaces::local_addresses;
-use crate::media::{MediaPlan, MediaReport, MediaSink};
+use crate::media::{MediaPlan, MediaSink};
 use crate::socket::Socket;
 use crate::target::Target;
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use visavis_capture::Tap;
 use visavis_proto::agent::{Agent, Config, Counters};
 use visavis_proto::io::{CallHandle, CallRequest, Command, Event, MediaChoice, Party, PathRequest, Transmit};
 use visavis_proto::nat::{Classification, Ticket};
+use visavis_report::MediaReport;
 
 /// Requests that may wait for the driver: about two seconds of frames of a busy endpoint.
 const QUEUE: usize = 4096;

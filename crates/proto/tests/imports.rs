@@ -44,7 +44,7 @@ const MAY_DEPEND: [(&str, &[&str]); 7] = [
     ("capture", &["proto"]),
     ("report", &["capture", "media"]),
     ("sim", &["proto"]),
-    ("endpoint", &["proto", "media", "capture", "sim"]),
+    ("endpoint", &["proto", "media", "capture", "report", "sim"]),
     ("xtask", &[]),
 ];
 

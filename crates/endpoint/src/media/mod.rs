@@ -3,11 +3,9 @@
 mod plan;
 mod pool;
 mod receive;
-mod report;
 mod send;
 
 pub use plan::{MediaPlan, Receiving, Recording, Sending, Sources, TestSources};
-pub use report::MediaReport;
 
 use self::pool::{Actor, Address, Pool};
 use self::receive::Receiver;
@@ -22,6 +20,7 @@ use visavis_media::codec::CodecError;
 use visavis_proto::Time;
 use visavis_proto::frame::{EncodedFrame, ReceivedFrame};
 use visavis_proto::io::{CallHandle, EncoderTarget, MediaFormat, Section};
+use visavis_report::MediaReport;
 
 /// What media actors are told.
 pub(crate) enum Work {

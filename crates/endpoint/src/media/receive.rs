@@ -1,6 +1,6 @@
 //! From received frames to pictures and sound, the judge and the recorder: one actor for each call.
 
-use super::{MediaReport, Receiving, Work};
+use super::{Receiving, Work};
 use crate::driver::ToDriver;
 use std::fs::File;
 use std::io::BufWriter;
@@ -13,6 +13,7 @@ use visavis_media::sink::mp4::Mp4Recorder;
 use visavis_proto::Time;
 use visavis_proto::frame::{AudioFormat, MediaKind, ReceivedFrame};
 use visavis_proto::io::{CallHandle, Command, MediaFormat, Section};
+use visavis_report::MediaReport;
 
 /// The shortest time between two requests for a key frame; RTCP has a bound of its own below this.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(300);

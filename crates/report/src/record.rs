@@ -1,12 +1,11 @@
 //! What is left of a call: how it went, what was measured, and whether that is good.
 
-use crate::call::Incoming;
 use crate::media::MediaReport;
 use serde::Serialize;
 use std::time::Duration;
 use visavis_media::judge::verdict::{Reason, Thresholds, verdict};
 use visavis_proto::frame::MediaKind;
-use visavis_proto::io::{EndReason, Event, MediaFormat, Section, SectionStats};
+use visavis_proto::io::{EndReason, Event, MediaFormat, Party, Section, SectionStats};
 
 /// A call from its first event to its last. What was not measured is `None`, and `null` in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -115,11 +114,11 @@ impl CallRecord {
     }
 
     /// The record of a call that came in.
-    pub fn incoming(call: &Incoming) -> Self {
+    pub fn incoming(from: &Party, call_id: &str) -> Self {
         CallRecord {
-            peer: call.from.to_string(),
+            peer: from.to_string(),
             incoming: true,
-            call_id: Some(call.call_id.clone()),
+            call_id: Some(call_id.to_owned()),
             ..CallRecord::default()
         }
     }
