@@ -7,6 +7,8 @@ mod keep;
 mod lines;
 mod output;
 mod peer;
+#[allow(dead_code, reason = "the commands that use it come with the lab instrument")]
+mod polite;
 mod session;
 mod setup;
 
