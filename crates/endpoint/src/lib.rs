@@ -29,6 +29,7 @@ mod media;
 mod socket;
 mod state;
 mod target;
+mod train;
 
 pub use call::{Call, Incoming, RemoteControl};
 pub use clock::Clock;
