@@ -4,6 +4,7 @@
 //! [`visavis_capture::findings`] reads. Everything here is a function of those two: nothing reads a clock, a
 //! socket or a file, so that a report on an old capture is made by the same code as one on a call just over.
 
+pub mod html;
 mod media;
 pub mod record;
 
