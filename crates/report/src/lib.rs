@@ -5,6 +5,7 @@
 //! socket or a file, so that a report on an old capture is made by the same code as one on a call just over.
 
 pub mod html;
+pub mod junit;
 mod media;
 pub mod record;
 
