@@ -182,6 +182,7 @@ fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
         Event::Calling { .. }
         | Event::Frame { .. }
         | Event::OptionsAnswered { .. }
+        | Event::Outcome { .. }
         | Event::Classified { .. } => {}
     }
 }

@@ -1,26 +1,26 @@
 //! One call, as a program holds it.
 
 use crate::clock::Clock;
+use crate::control::CallControl;
 use crate::driver::{ToDriver, sleep_until};
-use crate::endpoint::Error;
-use bytes::Bytes;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use visavis_proto::io::{CallHandle, Command, EndReason, Event, MediaChoice, Party, SectionStats};
+use tokio::sync::mpsc;
+use visavis_proto::io::{CallHandle, EndReason, Event, MediaChoice, Party, SectionStats};
 use visavis_report::CallRecord;
 
 /// Where the driver puts the events of one call.
 pub(crate) struct CallFeed(pub(crate) mpsc::UnboundedSender<Event>);
 
-/// A call, placed or incoming. Dropping it does not end it: [`Call::hangup`] does.
+/// A call, placed or incoming: its events, and by [`Deref`] its [`CallControl`]. Dropping it does not end it:
+/// [`CallControl::hangup`] does.
 #[derive(Debug)]
 pub struct Call {
-    handle: CallHandle,
+    control: CallControl,
     peer: String,
     incoming: Option<Incoming>,
     events: mpsc::UnboundedReceiver<Event>,
-    requests: mpsc::Sender<ToDriver>,
 }
 
 /// What an INVITE said.
@@ -52,7 +52,7 @@ impl Call {
         events: mpsc::UnboundedReceiver<Event>,
         requests: mpsc::Sender<ToDriver>,
     ) -> Self {
-        Call { handle, peer: target.to_owned(), incoming: None, events, requests }
+        Call { control: CallControl::new(handle, requests), peer: target.to_owned(), incoming: None, events }
     }
 
     pub(crate) fn arrived(
@@ -61,17 +61,18 @@ impl Call {
         events: mpsc::UnboundedReceiver<Event>,
         requests: mpsc::Sender<ToDriver>,
     ) -> Self {
-        Call { handle, peer: incoming.from.to_string(), incoming: Some(incoming), events, requests }
-    }
-
-    /// The call's number, unique within its endpoint.
-    pub fn handle(&self) -> CallHandle {
-        self.handle
+        let (control, peer) = (CallControl::new(handle, requests), incoming.from.to_string());
+        Call { control, peer, incoming: Some(incoming), events }
     }
 
     /// What the INVITE said; `None` for a call that was placed from here.
     pub fn incoming(&self) -> Option<&Incoming> {
         self.incoming.as_ref()
+    }
+
+    /// A handle that commands the same call from elsewhere.
+    pub fn remote_control(&self) -> CallControl {
+        self.control.clone()
     }
 
     /// The next event of this call; `None` after [`Event::Ended`], or when the endpoint is gone.
@@ -132,93 +133,13 @@ impl Call {
             }
         }
     }
-
-    /// Answers an incoming call with a provisional status, 180 for ringing.
-    pub async fn ring(&self, status: u16) -> Result<(), Error> {
-        self.command(Command::Ring { call: self.handle, status }).await
-    }
-
-    /// Accepts an incoming call.
-    pub async fn accept(&self) -> Result<(), Error> {
-        self.command(Command::Accept { call: self.handle }).await
-    }
-
-    /// Declines an incoming call: 486 for busy, 603 for decline.
-    pub async fn reject(&self, status: u16) -> Result<(), Error> {
-        self.command(Command::Reject { call: self.handle, status }).await
-    }
-
-    /// Ends the call in whatever state it is.
-    pub async fn hangup(&self) -> Result<(), Error> {
-        self.command(Command::Hangup { call: self.handle }).await
-    }
-
-    /// Puts the peer on hold.
-    pub async fn hold(&self) -> Result<(), Error> {
-        self.command(Command::Hold { call: self.handle }).await
-    }
-
-    /// Takes the peer off hold.
-    pub async fn resume(&self) -> Result<(), Error> {
-        self.command(Command::Resume { call: self.handle }).await
-    }
-
-    /// Changes which media the call has.
-    pub async fn reinvite(&self, media: MediaChoice) -> Result<(), Error> {
-        self.command(Command::Reinvite { call: self.handle, media }).await
-    }
-
-    /// Sends a MESSAGE inside the call; [`Event::Answered`] tells its fate.
-    pub async fn message(&self, content_type: &str, body: impl Into<Bytes>) -> Result<(), Error> {
-        let (content_type, body) = (content_type.to_owned(), body.into());
-        self.command(Command::Message { call: self.handle, content_type, body }).await
-    }
-
-    /// Presses a key: `0`-`9`, `*`, `#`, `A`-`D` (RFC 4733).
-    pub async fn dtmf(&self, digit: char, duration: Duration) -> Result<(), Error> {
-        self.command(Command::Dtmf { call: self.handle, digit, duration }).await
-    }
-
-    /// Asks the peer for a picture that a decoder can start from.
-    pub async fn request_keyframe(&self, section: usize) -> Result<(), Error> {
-        self.command(Command::RequestKeyframe { call: self.handle, section }).await
-    }
-
-    /// What was measured so far, one entry for each media section; `None` when the call is over.
-    pub async fn stats(&self) -> Option<Vec<SectionStats>> {
-        let (answer, stats) = oneshot::channel();
-        self.requests.send(ToDriver::Stats(self.handle, answer)).await.ok()?;
-        stats.await.ok().flatten()
-    }
-
-    /// A handle that commands the same call from elsewhere.
-    pub fn remote_control(&self) -> RemoteControl {
-        RemoteControl { handle: self.handle, requests: self.requests.clone() }
-    }
-
-    async fn command(&self, command: Command) -> Result<(), Error> {
-        self.requests.send(ToDriver::Command(command)).await.map_err(|_| Error::Closed)
-    }
 }
 
-/// Commands a call whose events somebody else follows.
-#[derive(Clone, Debug)]
-pub struct RemoteControl {
-    handle: CallHandle,
-    requests: mpsc::Sender<ToDriver>,
-}
+/// Everything that a call can be told: see [`CallControl`].
+impl Deref for Call {
+    type Target = CallControl;
 
-impl RemoteControl {
-    /// Ends the call in whatever state it is.
-    pub async fn hangup(&self) -> Result<(), Error> {
-        let command = Command::Hangup { call: self.handle };
-        self.requests.send(ToDriver::Command(command)).await.map_err(|_| Error::Closed)
-    }
-
-    /// What was measured so far; `None` when the call is over.
-    pub async fn stats(&self) -> Option<Vec<SectionStats>> {
-        let (answer, stats) = oneshot::channel();
-        self.requests.send(ToDriver::Stats(self.handle, answer)).await.ok()?;
-        stats.await.ok().flatten()
+    fn deref(&self) -> &CallControl {
+        &self.control
     }
 }

@@ -34,8 +34,10 @@ pub(crate) enum ToDriver {
     Call(Box<CallRequest>, CallFeed, oneshot::Sender<CallHandle>),
     /// Expect a call of a peer; the feed gets its events.
     Expect(Box<PathRequest>, CallFeed, oneshot::Sender<CallHandle>),
-    /// Anything else that a call or the agent is told.
+    /// Anything else that the agent is told.
     Command(Command),
+    /// What a call is told, and where its outcome goes.
+    Report(Command, oneshot::Sender<Event>),
     /// OPTIONS, and where its answer goes.
     Options { target: String, destination: SocketAddr, answer: oneshot::Sender<Event> },
     /// What kind of NAT there is, by these servers' answers, and where the result goes.
@@ -246,6 +248,10 @@ impl Driver {
                 self.agent.handle(now, Input::Command(Command::Expect(call, path)));
             }
             ToDriver::Command(command) => self.agent.handle(now, Input::Command(command)),
+            ToDriver::Report(command, answer) => {
+                let request = self.ask(answer);
+                self.agent.handle(now, Input::Command(Command::Report(request, Box::new(command))));
+            }
             ToDriver::Options { target, destination, answer } => {
                 let request = self.ask(answer);
                 let command = Command::Options { request, target, destination };
@@ -323,7 +329,9 @@ impl Driver {
                     Reaction::RequestKeyframe => self.ask_for_keyframe(now, call, section),
                 };
             }
-            Event::OptionsAnswered { request, .. } | Event::Classified { request, .. } => {
+            Event::OptionsAnswered { request, .. }
+            | Event::Classified { request, .. }
+            | Event::Outcome { request, .. } => {
                 if let Some(answer) = self.answers.remove(request) {
                     // Whoever asked may have gone.
                     let _ = answer.send(event);

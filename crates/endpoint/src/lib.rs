@@ -20,6 +20,7 @@
 
 mod call;
 mod clock;
+mod control;
 mod driver;
 mod endpoint;
 mod files;
@@ -31,8 +32,9 @@ mod state;
 mod target;
 mod train;
 
-pub use call::{Call, Incoming, RemoteControl};
+pub use call::{Call, Incoming};
 pub use clock::Clock;
+pub use control::{CallControl, Pending};
 pub use endpoint::{Arrival, CallOptions, Endpoint, Error, Filter, Options, PeerTickets};
 pub use interfaces::local_addresses;
 pub use keys::{fresh_identity, sdp_with_keys};

@@ -313,9 +313,10 @@ impl Wire {
             | Event::KeyMessage { call, .. }
             | Event::Answered { call, .. } => call,
             Event::Message { call: Some(call), .. } => call,
-            Event::Message { call: None, .. } | Event::OptionsAnswered { .. } | Event::Classified { .. } => {
-                return;
-            }
+            Event::Message { call: None, .. }
+            | Event::OptionsAnswered { .. }
+            | Event::Classified { .. }
+            | Event::Outcome { .. } => return,
         };
         assert!(!self.over[side].contains(&call), "an event after the end: {event:?}");
     }

@@ -3,6 +3,10 @@
 //! The types are open for streams (TCP, TLS, WebSocket), name resolution, port pools and address changes; an
 //! agent that has no use for one of them says so in its counters, never by a panic.
 
+mod outcome;
+
+pub use outcome::{Done, EndReason, NotDone};
+
 use crate::frame::{AudioFormat, EncodedFrame, MediaKind, ReceivedFrame, VideoFormat};
 use crate::nat::{Classification, Ticket};
 use crate::rtp::srtp::MasterKey;
@@ -215,6 +219,32 @@ pub enum Command {
     },
     /// End all calls and take no new ones.
     Shutdown,
+    /// Do this in a call, and say by [`Event::Outcome`] what became of it: once, at the latest when the call is over.
+    Report(RequestId, Box<Command>),
+}
+
+impl Command {
+    /// The call that is to do something; `None` for what makes a call or is about none.
+    pub fn call(&self) -> Option<CallHandle> {
+        match self {
+            Command::Ring { call, .. }
+            | Command::Accept { call }
+            | Command::Reject { call, .. }
+            | Command::Hangup { call }
+            | Command::Hold { call }
+            | Command::Resume { call }
+            | Command::Reinvite { call, .. }
+            | Command::Message { call, .. }
+            | Command::Dtmf { call, .. }
+            | Command::RequestKeyframe { call, .. } => Some(*call),
+            Command::Report(_, command) => command.call(),
+            Command::Call(..)
+            | Command::Expect(..)
+            | Command::Options { .. }
+            | Command::Classify { .. }
+            | Command::Shutdown => None,
+        }
+    }
 }
 
 /// Which media a call is to have.
@@ -526,6 +556,13 @@ pub enum Event {
         /// Time from request to response; `None` where none came.
         round_trip: Option<Duration>,
     },
+    /// What became of a command that was to be reported on ([`Command::Report`]).
+    Outcome {
+        /// The request.
+        request: RequestId,
+        /// Whether it was carried out.
+        result: Result<Done, NotDone>,
+    },
     /// The answer to [`Command::Classify`].
     Classified {
         /// The request.
@@ -584,51 +621,6 @@ impl std::fmt::Display for Party {
             _ => f.write_str(&self.uri),
         }
     }
-}
-
-/// Why a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// This side hung up.
-    LocalHangup,
-    /// The peer sent BYE.
-    RemoteHangup,
-    /// The caller gave up before the call was answered (CANCEL).
-    Cancelled,
-    /// This side declined, with this status.
-    Rejected(u16),
-    /// The peer declined.
-    Refused {
-        /// The final status.
-        status: u16,
-        /// Its reason phrase, with the text of a Warning header where there was one.
-        reason: String,
-    },
-    /// Nothing came back in time.
-    NoResponse {
-        /// What was waited for, in words: `no response to INVITE from 192.0.2.7:5060 in 32 s`.
-        what: String,
-    },
-    /// The two sides share no format, or an offer or answer could not be used.
-    Media {
-        /// What was wrong, in words.
-        what: String,
-    },
-    /// No way to the peer was found, or it was lost for good.
-    NoPath {
-        /// What was tried and what came back, in words.
-        what: String,
-    },
-    /// The key exchange ended without the keys that were to come out of it.
-    KeyExchange {
-        /// What was missing or wrong, in words.
-        what: String,
-    },
-    /// Something on this side failed.
-    Failed {
-        /// What, in words.
-        what: String,
-    },
 }
 
 /// Which way media flow, seen from this side (RFC 8866 section 6.7).

@@ -139,9 +139,8 @@ impl CallRecord {
                 }
             }
             Event::Ended { reason, stats, .. } => {
-                let (end, text) = describe(reason);
-                self.end = Some(end);
-                self.end_text = Some(text);
+                self.end = Some(word(reason));
+                self.end_text = Some(reason.to_string());
                 self.duration_s = since_setup.map(|d| d.as_secs_f64());
                 for (index, stats) in stats.iter().enumerate() {
                     if self.sections.len() <= index {
@@ -270,18 +269,19 @@ fn format(format: &MediaFormat) -> String {
     }
 }
 
-fn describe(reason: &EndReason) -> (&'static str, String) {
+/// Why a call ended, in a word.
+fn word(reason: &EndReason) -> &'static str {
     match reason {
-        EndReason::LocalHangup => ("local-hangup", "hung up here".into()),
-        EndReason::RemoteHangup => ("remote-hangup", "hung up by the peer".into()),
-        EndReason::Cancelled => ("cancelled", "the caller gave up".into()),
-        EndReason::Rejected(status) => ("rejected", format!("declined here with {status}")),
-        EndReason::Refused { status, reason } => ("refused", format!("the peer answered {status} {reason}")),
-        EndReason::NoResponse { what } => ("no-response", what.clone()),
-        EndReason::Media { what } => ("media", what.clone()),
-        EndReason::NoPath { what } => ("no-path", what.clone()),
-        EndReason::KeyExchange { what } => ("key-exchange", what.clone()),
-        EndReason::Failed { what } => ("failed", what.clone()),
+        EndReason::LocalHangup => "local-hangup",
+        EndReason::RemoteHangup => "remote-hangup",
+        EndReason::Cancelled => "cancelled",
+        EndReason::Rejected(_) => "rejected",
+        EndReason::Refused { .. } => "refused",
+        EndReason::NoResponse { .. } => "no-response",
+        EndReason::Media { .. } => "media",
+        EndReason::NoPath { .. } => "no-path",
+        EndReason::KeyExchange { .. } => "key-exchange",
+        EndReason::Failed { .. } => "failed",
     }
 }
 

@@ -117,7 +117,7 @@ fn call_of(event: &Event) -> Option<CallHandle> {
         | Event::Answered { call, .. }
         | Event::Ended { call, .. } => Some(*call),
         Event::Message { call, .. } => *call,
-        Event::OptionsAnswered { .. } | Event::Classified { .. } => None,
+        Event::OptionsAnswered { .. } | Event::Classified { .. } | Event::Outcome { .. } => None,
     }
 }
 

@@ -26,8 +26,8 @@ use self::rtcp_port::RtcpPort;
 use crate::call::Call;
 use crate::demux::{self, Kind};
 use crate::io::{
-    CallHandle, CallRequest, Command, Datagram, EndReason, Event, Input, Output, PacketKind, Path, RequestId,
-    SectionStats, Transmit,
+    CallHandle, CallRequest, Command, Datagram, Done, EndReason, Event, Input, NotDone, Output, PacketKind,
+    Path, RequestId, SectionStats, Transmit,
 };
 use crate::nat;
 use crate::sip::dialog::DialogId;
@@ -348,24 +348,40 @@ impl Agent {
                     self.command(now, Command::Hangup { call: handle });
                 }
             }
-            Command::Ring { call, .. }
-            | Command::Accept { call }
-            | Command::Reject { call, .. }
-            | Command::Hangup { call }
-            | Command::Hold { call }
-            | Command::Resume { call }
-            | Command::Reinvite { call, .. }
-            | Command::Message { call, .. }
-            | Command::Dtmf { call, .. }
-            | Command::RequestKeyframe { call, .. } => {
-                if matches!(command, Command::Hangup { .. }) && self.abandon_path(call) {
-                    return;
-                }
-                if let Some(found) = self.calls.get_mut(&call) {
-                    found.command(now, &mut self.core, command);
-                    self.settle(call);
-                }
+            Command::Report(request, command) => self.in_call(now, *command, Some(request)),
+            Command::Ring { .. }
+            | Command::Accept { .. }
+            | Command::Reject { .. }
+            | Command::Hangup { .. }
+            | Command::Hold { .. }
+            | Command::Resume { .. }
+            | Command::Reinvite { .. }
+            | Command::Message { .. }
+            | Command::Dtmf { .. }
+            | Command::RequestKeyframe { .. } => self.in_call(now, command, None),
+        }
+    }
+
+    /// A command to a call; `request` names the report on it that is wanted.
+    fn in_call(&mut self, now: Time, command: Command, request: Option<RequestId>) {
+        let result = match command.call() {
+            Some(call) if matches!(command, Command::Hangup { .. }) && self.abandon_path(call) => {
+                Ok(Done::default())
             }
+            Some(handle) => match self.calls.get_mut(&handle) {
+                Some(call) => {
+                    call.command(now, &mut self.core, command, request);
+                    return self.settle(handle);
+                }
+                None if self.paths.waiting().any(|waiting| waiting == handle) => {
+                    Err(NotDone::because("the call waits for a way to its peer"))
+                }
+                None => Err(NotDone::because(format!("there is no call {}", handle.0))),
+            },
+            None => Err(NotDone::because("this is no command to a call")),
+        };
+        if let Some(request) = request {
+            self.core.event(Event::Outcome { request, result });
         }
     }
 

@@ -1,5 +1,6 @@
 //! Two agents on a wire with a delay and nothing else: what a whole call looks like from outside.
 
+mod outcomes;
 mod paths;
 mod shape;
 

@@ -62,6 +62,7 @@ impl Call {
             dialog.confirm();
         }
         self.phase = Phase::Up;
+        self.report_accepted(core);
     }
 
     /// Repeats the 2xx when it is time, and gives up after 64*T1.

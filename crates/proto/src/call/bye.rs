@@ -45,7 +45,7 @@ impl Call {
     fn leave(&mut self, now: Time, core: &mut Core, reason: EndReason) {
         self.media.close(now, core);
         self.unacknowledged = None;
-        self.wishes.clear();
+        self.drop_wishes(core);
         for timer in super::Timers::ALL {
             self.timers.set(timer, None);
         }

@@ -3,8 +3,8 @@
 use super::timer::Timer;
 use super::{Call, Phase};
 use crate::agent::core::Core;
-use crate::io::Event;
-use crate::sip::transaction::ServerKey;
+use crate::io::{Event, NotDone};
+use crate::sip::transaction::{ClientKey, ServerKey};
 use crate::sip::{HeaderName, Method, Request};
 use crate::time::Time;
 use std::time::Duration;
@@ -51,15 +51,25 @@ impl Call {
     }
 
     /// Asks for a key frame of a peer that knows no RTCP feedback, once a second at the most.
-    pub(super) fn request_keyframe_by_info(&mut self, now: Time, core: &mut Core) {
-        if self.timers.is_set(Timer::Info) || !matches!(self.phase, Phase::Up) || !self.established {
-            return;
+    pub(super) fn request_keyframe_by_info(
+        &mut self,
+        now: Time,
+        core: &mut Core,
+    ) -> Result<ClientKey, NotDone> {
+        if !matches!(self.phase, Phase::Up) || !self.established {
+            return Err(NotDone::because("the call is not up"));
+        }
+        if self.timers.is_set(Timer::Info) {
+            return Err(NotDone::because("an INFO asked for one less than a second ago"));
         }
         self.timers.set(Timer::Info, Some(now + INTERVAL));
-        let Some(dialog) = &mut self.dialog else { return };
-        let mut request = dialog.request(Method::Info);
-        request.set_body("application/media_control+xml", FAST_UPDATE);
-        self.send(now, core, request);
+        let request = self.dialog.as_mut().map(|dialog| {
+            let mut request = dialog.request(Method::Info);
+            request.set_body("application/media_control+xml", FAST_UPDATE);
+            request
+        });
+        let sent = request.and_then(|request| self.send(now, core, request));
+        sent.ok_or_else(|| NotDone::because("not sent: too much is under way"))
     }
 }
 

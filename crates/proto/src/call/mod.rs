@@ -7,6 +7,7 @@
 mod accept;
 mod bye;
 mod cancel;
+mod command;
 mod convert;
 mod crypto;
 mod info;
@@ -21,6 +22,7 @@ mod ske;
 mod timer;
 
 use self::accept::Unacknowledged;
+use self::command::Awaited;
 use self::invite::{Inviting, Offered};
 use self::media::Media;
 pub(crate) use self::path::PathNews;
@@ -32,7 +34,7 @@ use crate::agent::core::Core;
 use crate::frame::EncodedFrame;
 use crate::frame::MediaKind;
 use crate::io::{
-    CallHandle, Command, Datagram, EndReason, Event, MediaChoice, OpenError, Party, Path, RequestId, Section,
+    CallHandle, Datagram, EndReason, Event, MediaChoice, OpenError, Party, Path, RequestId, Section,
     SectionStats, SocketId,
 };
 use crate::rtp::rtcp::Compound;
@@ -78,7 +80,9 @@ pub(crate) struct Call {
     /// What is reported of the media once there are keys.
     held_back: Option<Vec<Section>>,
     /// What is to be done once the exchange that is under way has ended.
-    wishes: VecDeque<Wish>,
+    wishes: VecDeque<Wanted>,
+    /// Commands whose outcome is still open.
+    awaited: Awaited,
     timers: Timers,
     began: Time,
     established: bool,
@@ -107,6 +111,13 @@ enum Phase {
 enum Wish {
     Hold(bool),
     Media(MediaChoice),
+}
+
+/// A wish, and the report on it that is wanted.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    wish: Wish,
+    request: Option<RequestId>,
 }
 
 /// What the agent must know after a call was touched.
@@ -152,6 +163,7 @@ impl Call {
             keys: None,
             held_back: None,
             wishes: VecDeque::new(),
+            awaited: Awaited::default(),
             timers: Timers::default(),
             began: now,
             established: false,
@@ -190,32 +202,6 @@ impl Call {
 
     pub(crate) fn take_news(&mut self) -> News {
         std::mem::take(&mut self.news)
-    }
-
-    pub(crate) fn command(&mut self, now: Time, core: &mut Core, command: Command) {
-        match command {
-            Command::Ring { status, .. } => self.ring(now, core, status),
-            Command::Accept { .. } => self.accept(now, core),
-            Command::Reject { status, .. } => self.reject(now, core, status),
-            Command::Hangup { .. } => self.hangup(now, core, EndReason::LocalHangup),
-            Command::Hold { .. } => self.wish(now, core, Wish::Hold(true)),
-            Command::Resume { .. } => self.wish(now, core, Wish::Hold(false)),
-            Command::Reinvite { media, .. } => self.wish(now, core, Wish::Media(media)),
-            Command::Message { content_type, body, .. } => self.send_message(now, core, &content_type, body),
-            Command::Dtmf { digit, duration, .. } => {
-                let mut sections = self.media.sections.iter_mut().flatten();
-                let taken = sections.any(|s| s.kind == MediaKind::Audio && s.dtmf(digit, duration));
-                if !taken {
-                    tracing::warn!(call = self.handle.0, %digit, "the peer takes no telephone events");
-                }
-            }
-            Command::RequestKeyframe { section, .. } => self.request_keyframe(now, core, section),
-            Command::Call(..)
-            | Command::Expect(..)
-            | Command::Options { .. }
-            | Command::Classify { .. }
-            | Command::Shutdown => {}
-        }
     }
 
     /// A request inside the dialog.
@@ -271,6 +257,7 @@ impl Call {
         if self.ske_answered(now, core, key, Some(&response)) {
             return;
         }
+        self.request_answered(core, key, Some((response.status, response.reason_text())));
         self.answered(now, core, &response);
     }
 
@@ -284,7 +271,9 @@ impl Call {
             Phase::Leaving { bye: Some(bye), .. } if *bye == key => self.left(now, core),
             Phase::Over => {}
             _ if self.exchange.as_ref().is_some_and(|e| e.key == key) => {
-                self.exchange = None;
+                let exchange = self.exchange.take();
+                let request = exchange.and_then(|e| e.wanted.request);
+                self.report(core, request, Err(command::unanswered()));
                 // RFC 3261 section 12.2.1.2: a request in a dialog that times out ends the dialog.
                 let what = format!("no response to re-INVITE from {} in time", self.way.remote);
                 self.hangup(now, core, EndReason::NoResponse { what });
@@ -292,6 +281,7 @@ impl Call {
             _ => {
                 let asked = self.asked.iter().position(|(asked, _)| *asked == key);
                 let Some((_, method)) = asked.map(|at| self.asked.remove(at)) else { return };
+                self.request_answered(core, key, None);
                 let (call, method) = (self.handle, method.as_str().to_owned());
                 core.event(Event::Answered { call, method, status: 408, reason: "no response".into() });
             }
@@ -403,6 +393,7 @@ impl Call {
         }
         self.phase = Phase::Over;
         self.ports.close(core);
+        self.report_at_end(core, &reason);
         core.event(Event::Ended { call: self.handle, reason, stats: self.media.stats() });
     }
 
@@ -418,13 +409,6 @@ impl Call {
         let limit = core.config.media_silence.unwrap_or_default();
         let what = format!("no media from {} for {} s", self.way.remote, limit.as_secs());
         self.hangup(now, core, EndReason::NoResponse { what });
-    }
-
-    fn request_keyframe(&mut self, now: Time, core: &mut Core, index: usize) {
-        let Some(section) = self.media.section(index).filter(|s| s.kind == MediaKind::Video) else { return };
-        if !section.request_keyframe(now) {
-            self.request_keyframe_by_info(now, core);
-        }
     }
 
     /// What this side brings to an offer or an answer.

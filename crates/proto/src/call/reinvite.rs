@@ -2,9 +2,9 @@
 
 use super::accept::Unacknowledged;
 use super::timer::Timer;
-use super::{Call, Phase, Wish, description, invite};
+use super::{Call, Phase, Wanted, Wish, description, invite};
 use crate::agent::core::Core;
-use crate::io::{EndReason, Event, MediaChoice};
+use crate::io::{Done, EndReason, Event, MediaChoice, NotDone};
 use crate::sip::dialog::retry_after_glare;
 use crate::sip::transaction::{ClientKey, ServerKey};
 use crate::sip::{HeaderName, Method, Request, Response};
@@ -17,16 +17,19 @@ pub(super) struct Exchange {
     /// Its CSeq number, which the ACK carries.
     seq: u32,
     /// What it is for, to be tried again after a 491.
-    wish: Wish,
+    pub(super) wanted: Wanted,
     /// What holds again if it fails.
     before: (MediaChoice, bool),
 }
 
 impl Call {
     /// Something about the session is to change, as soon as nothing else is under way.
-    pub(super) fn wish(&mut self, now: Time, core: &mut Core, wish: Wish) {
+    pub(super) fn wish(&mut self, now: Time, core: &mut Core, wanted: Wanted) {
         if self.wishes.len() < MAX_WISHES {
-            self.wishes.push_back(wish);
+            self.wishes.push_back(wanted);
+        } else {
+            let why = format!("{MAX_WISHES} changes of the session wait already");
+            self.report(core, wanted.request, Err(NotDone::because(why)));
         }
         self.next_wish(now, core);
     }
@@ -41,9 +44,9 @@ impl Call {
         if busy {
             return;
         }
-        let Some(wish) = self.wishes.pop_front() else { return };
+        let Some(wanted) = self.wishes.pop_front() else { return };
         let before = (self.choice, self.hold);
-        match wish {
+        match wanted.wish {
             Wish::Hold(hold) => self.hold = hold,
             Wish::Media(choice) => self.choice = choice,
         }
@@ -52,6 +55,7 @@ impl Call {
             Err(error) => {
                 (self.choice, self.hold) = before;
                 let (status, reason) = (488, error.to_string());
+                self.report(core, wanted.request, Err(NotDone::because(reason.clone())));
                 return core.event(Event::Answered {
                     call: self.handle,
                     method: "INVITE".into(),
@@ -66,10 +70,11 @@ impl Call {
         request.set_body("application/sdp", offer.to_bytes());
         let seq = request.headers.cseq().map_or(0, |c| c.seq);
         match self.send(now, core, request) {
-            Some(key) => self.exchange = Some(Exchange { key, seq, wish, before }),
+            Some(key) => self.exchange = Some(Exchange { key, seq, wanted, before }),
             None => {
                 self.session.offer_failed();
                 (self.choice, self.hold) = before;
+                self.report(core, wanted.request, Err(NotDone::because("the re-INVITE could not be sent")));
             }
         }
     }
@@ -94,13 +99,14 @@ impl Call {
     }
 
     fn reinvite_answered(&mut self, now: Time, core: &mut Core, exchange: Exchange, response: &Response) {
+        let (request, status, reason) = (exchange.wanted.request, response.status, response.reason_text());
         if response.is_success() {
             if let Some(dialog) = &mut self.dialog {
                 dialog.refresh_target(&response.headers);
             }
             self.acknowledge(core, exchange.seq, None);
             if !matches!(self.phase, Phase::Up) {
-                return;
+                return self.report(core, request, Err(NotDone::because("the call is being left")));
             }
             let answer = description(core, &response.headers, &response.body);
             let outcome = match answer {
@@ -109,10 +115,14 @@ impl Call {
                 Err(what) => Err(what),
             };
             match outcome {
-                Ok(negotiated) => self.agree(now, core, &negotiated),
+                Ok(negotiated) => {
+                    self.agree(now, core, &negotiated);
+                    self.report(core, request, Ok(Done { response: Some((status, reason)), how: None }));
+                }
                 Err(what) => {
                     self.session.offer_failed();
                     let what = format!("re-INVITE answered badly by {}: {what}", self.way.remote);
+                    self.report(core, request, Err(NotDone { status: Some(status), why: what.clone() }));
                     return self.hangup(now, core, EndReason::Media { what });
                 }
             }
@@ -123,7 +133,10 @@ impl Call {
                 let owner = self.dialog.as_ref().is_some_and(|d| d.is_caller());
                 let wait = retry_after_glare(owner, &mut core.rng);
                 self.timers.set(Timer::Glare, Some(now + wait));
-                self.wishes.push_front(exchange.wish);
+                self.wishes.push_front(exchange.wanted);
+            } else {
+                let why = format!("the peer answered {status} {reason}");
+                self.report(core, request, Err(NotDone { status: Some(status), why }));
             }
         }
         self.next_wish(now, core);

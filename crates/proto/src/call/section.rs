@@ -5,8 +5,8 @@ use super::crypto::Crypto;
 use crate::agent::core::Core;
 use crate::frame::{EncodedFrame, MediaKind, ReceivedFrame};
 use crate::io::{
-    CallHandle, Datagram, EncoderTarget, Event, MediaFormat, Output, PacketKind, SectionStats, SocketId,
-    Transmit,
+    CallHandle, Datagram, EncoderTarget, Event, MediaFormat, NotDone, Output, PacketKind, SectionStats,
+    SocketId, Transmit,
 };
 use crate::limits::Limits;
 use crate::rtp::jitter::Item;
@@ -423,24 +423,30 @@ impl MediaSection {
         self.keyframe_wanted = true;
     }
 
-    /// Asks the peer for a key frame by RTCP; `false` where it understands neither PLI nor FIR.
-    pub(crate) fn request_keyframe(&mut self, now: Time) -> bool {
+    /// Asks the peer for a key frame by RTCP, and says how; `None` where it understands neither PLI nor FIR.
+    pub(crate) fn request_keyframe(&mut self, now: Time) -> Result<Option<&'static str>, NotDone> {
         let feedback = self.agreed.feedback;
-        let method = match (feedback.pli, feedback.fir) {
-            (true, _) => KeyframeMethod::Pli,
-            (false, true) => KeyframeMethod::Fir,
-            (false, false) => return false,
+        let (method, name) = match (feedback.pli, feedback.fir) {
+            (true, _) => (KeyframeMethod::Pli, "PLI"),
+            (false, true) => (KeyframeMethod::Fir, "FIR"),
+            (false, false) => return Ok(None),
         };
-        self.session.request_keyframe(now, method);
-        true
+        if self.session.request_keyframe(now, method) {
+            Ok(Some(name))
+        } else {
+            Err(NotDone::because("no picture has come yet: nobody is there to be asked"))
+        }
     }
 
-    /// Begins to send a key press; `false` where the peer takes no telephone events.
-    pub(crate) fn dtmf(&mut self, digit: char, duration: Duration) -> bool {
-        match (telephone_event::code(digit), &mut self.events_out) {
-            (Some(code), Some((_, sender))) => sender.start(code, duration).is_ok(),
-            _ => false,
-        }
+    /// Begins to send a key press.
+    pub(crate) fn dtmf(&mut self, digit: char, duration: Duration) -> Result<(), NotDone> {
+        let Some(code) = telephone_event::code(digit) else {
+            return Err(NotDone::because(format!("{digit} is no key; keys are 0-9 * # A-D")));
+        };
+        let Some((_, sender)) = &mut self.events_out else {
+            return Err(NotDone::because("the peer takes no telephone events"));
+        };
+        sender.start(code, duration).map_err(|error| NotDone::because(error.to_string()))
     }
 
     /// Does what is due: jitter buffer, telephone events, key frames, RTCP.

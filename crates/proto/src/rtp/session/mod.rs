@@ -239,11 +239,13 @@ impl Session {
 
     /// Asks the source that plays for a key frame: a feedback packet goes out with the next
     /// [`Session::poll_rtcp`], at once unless the last one is less than
-    /// [`RtcpConfig::keyframe_interval`] ago. Nothing happens where no source plays.
-    pub fn request_keyframe(&mut self, now: Time, method: KeyframeMethod) {
-        if self.remotes.active.is_some() {
+    /// [`RtcpConfig::keyframe_interval`] ago. `false`, and nothing happens, where no source plays.
+    pub fn request_keyframe(&mut self, now: Time, method: KeyframeMethod) -> bool {
+        let has_source = self.remotes.active.is_some();
+        if has_source {
             self.queue_request(now, method);
         }
+        has_source
     }
 
     /// Takes back a request that has not gone out: the key frame is here.
