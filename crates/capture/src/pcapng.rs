@@ -27,28 +27,33 @@ pub struct PcapngWriter<W> {
 }
 
 /// Block types, section 4 and its figure of each block.
-mod block {
-    pub(super) const INTERFACE: u32 = 0x0000_0001;
-    pub(super) const STATISTICS: u32 = 0x0000_0005;
-    pub(super) const PACKET: u32 = 0x0000_0006;
-    pub(super) const SECTION: u32 = 0x0a0d_0d0a;
+pub(crate) mod block {
+    pub(crate) const INTERFACE: u32 = 0x0000_0001;
+    /// Obsolete: what [`PACKET`] replaced (appendix A).
+    pub(crate) const OLD_PACKET: u32 = 0x0000_0002;
+    pub(crate) const SIMPLE_PACKET: u32 = 0x0000_0003;
+    pub(crate) const STATISTICS: u32 = 0x0000_0005;
+    pub(crate) const PACKET: u32 = 0x0000_0006;
+    pub(crate) const SECTION: u32 = 0x0a0d_0d0a;
 }
 
 /// Option codes of the blocks, sections 3.5 and 4.1 to 4.6.
-mod option {
-    pub(super) const END: u16 = 0;
-    pub(super) const COMMENT: u16 = 1;
-    pub(super) const SECTION_APPLICATION: u16 = 4;
-    pub(super) const INTERFACE_NAME: u16 = 2;
-    pub(super) const INTERFACE_DESCRIPTION: u16 = 3;
-    pub(super) const INTERFACE_RESOLUTION: u16 = 9;
-    pub(super) const PACKET_FLAGS: u16 = 2;
-    pub(super) const PACKET_DROPS: u16 = 4;
-    pub(super) const STATISTICS_RECEIVED: u16 = 4;
-    pub(super) const STATISTICS_DROPPED: u16 = 5;
+pub(crate) mod option {
+    pub(crate) const END: u16 = 0;
+    pub(crate) const COMMENT: u16 = 1;
+    pub(crate) const SECTION_APPLICATION: u16 = 4;
+    pub(crate) const INTERFACE_NAME: u16 = 2;
+    pub(crate) const INTERFACE_DESCRIPTION: u16 = 3;
+    pub(crate) const INTERFACE_RESOLUTION: u16 = 9;
+    pub(crate) const INTERFACE_OFFSET: u16 = 14;
+    pub(crate) const PACKET_FLAGS: u16 = 2;
+    pub(crate) const PACKET_DROPS: u16 = 4;
+    pub(crate) const STATISTICS_RECEIVED: u16 = 4;
+    pub(crate) const STATISTICS_DROPPED: u16 = 5;
+    pub(crate) const STATISTICS_OS_DROPPED: u16 = 7;
 }
 
-const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+pub(crate) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// LINKTYPE_RAW: a packet starts with its IPv4 or IPv6 header.
 const LINKTYPE_RAW: u16 = 101;
 /// The exponent of the timestamp unit: 10^-9 s.

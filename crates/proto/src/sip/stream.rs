@@ -35,6 +35,13 @@ impl StreamFramer {
     /// An error in a message of known length leaves the stream usable. Otherwise, [`StreamFramer::is_broken`]
     /// says so and the stream is to be closed (RFC 3261 section 18.3).
     pub fn next_message(&mut self, limits: &Limits) -> Option<Result<Message, ParseError>> {
+        Some(self.next_octets(limits)?.and_then(|octets| parse(&octets, limits, Transport::Stream)))
+    }
+
+    /// The octets of the next complete message, for whoever reads or keeps it as it stood on the wire.
+    ///
+    /// An error is one that breaks the stream: see [`StreamFramer::next_message`].
+    pub fn next_octets(&mut self, limits: &Limits) -> Option<Result<Vec<u8>, ParseError>> {
         if self.message_len.is_none() {
             let skipped = self.buffer.len() - skip_line_ends(&self.buffer).len();
             if skipped > 0 {
@@ -47,11 +54,16 @@ impl StreamFramer {
             };
         }
         let len = self.message_len?;
-        let message = parse(self.buffer.get(..len)?, limits, Transport::Stream);
+        let message = self.buffer.get(..len)?.to_vec();
         self.buffer.drain(..len);
         self.message_len = None;
         self.searched = 0;
-        Some(message)
+        Some(Ok(message))
+    }
+
+    /// Octets that wait for the rest of their message.
+    pub fn waiting(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Whether the end of a message could not be told, so that nothing behind it can be read.
@@ -131,6 +143,17 @@ mod tests {
             assert_eq!(&seen[0].body()[..], b"a\r\n\r\nb");
             assert_eq!(seen[1].headers().call_id().unwrap(), b"two");
         }
+    }
+
+    #[test]
+    fn the_octets_of_a_message_are_those_of_the_wire() {
+        let (one, two) = (message("one", "body"), message("two", "").replace("From", "Form"));
+        let mut framer = StreamFramer::new();
+        framer.push(format!("\r\n{one}{two}{}", &one[..20]).as_bytes());
+        assert_eq!(framer.next_octets(&Limits::default()).unwrap().unwrap(), one.as_bytes());
+        assert_eq!(framer.next_octets(&Limits::default()).unwrap().unwrap(), two.as_bytes());
+        assert!(framer.next_octets(&Limits::default()).is_none());
+        assert_eq!(framer.waiting(), 20);
     }
 
     #[test]
