@@ -29,6 +29,7 @@ pub(crate) async fn follow(
     mut interrupted: tokio::sync::watch::Receiver<bool>,
 ) -> CallRecord {
     let id = call.handle().0;
+    let wall = visavis::Clock::start();
     let mut established: Option<Instant> = None;
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     let mut asked = false;
@@ -47,6 +48,7 @@ pub(crate) async fn follow(
                     press(&call, script.dtmf.as_deref()).await;
                 }
                 script.keep.observe(&event, output);
+                record.log.observe(wall.now(), &event);
                 record.observe(&event, established.map(|at| at.elapsed()));
                 say(output, id, &record, &event);
                 if let Event::Ended { .. } = event {

@@ -121,7 +121,8 @@ fn plan(media: &MediaArgs) -> Result<MediaPlan, Failure> {
             .map_err(|e| Failure::Missing(format!("cannot make {}: {e}", dir.display())))?;
         Ok(Recording { path: dir.clone(), keep_aac: media.keep_aac })
     });
-    let receive = Receiving { judge: Some(JudgeConfig::default()), record: record.transpose()? };
+    let receive =
+        Receiving { judge: Some(JudgeConfig::default()), record: record.transpose()?, timeline: false };
     Ok(MediaPlan { send, receive })
 }
 

@@ -112,6 +112,7 @@ impl Call {
             Some(incoming) => incoming.record(),
             None => CallRecord::outgoing(&self.peer),
         };
+        let wall = Clock::start();
         let mut up: Option<Clock> = None;
         let mut asked = false;
         loop {
@@ -122,6 +123,7 @@ impl Call {
                     if let Event::Established { .. } = event {
                         up = Some(Clock::start());
                     }
+                    record.log.observe(wall.now(), &event);
                     record.observe(&event, up.map(|clock| clock.elapsed()));
                 }
                 () = sleep_until(end) => {

@@ -6,8 +6,13 @@
 
 pub mod html;
 pub mod junit;
+mod log;
 mod media;
 pub mod record;
+mod timeline;
+mod unix;
 
+pub use log::{CallLog, LogEntry};
 pub use media::MediaReport;
 pub use record::{CallRecord, Expectation, SectionRecord, Verdict};
+pub use timeline::{Step, Thumbnail, Timeline, TimelineBuilder};

@@ -1,5 +1,6 @@
 //! What was seen and heard of a call.
 
+use crate::timeline::Timeline;
 use serde::Serialize;
 use std::path::PathBuf;
 use visavis_media::judge::Judgement;
@@ -21,4 +22,7 @@ pub struct MediaReport {
     pub sound_concealed: u64,
     /// Frames that could not be decoded.
     pub decode_errors: u64,
+    /// The same second by second, where a report was asked for. In `call.json` it stands beside the record.
+    #[serde(skip)]
+    pub timeline: Option<Timeline>,
 }

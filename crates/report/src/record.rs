@@ -1,5 +1,6 @@
 //! What is left of a call: how it went, what was measured, and whether that is good.
 
+use crate::log::CallLog;
 use crate::media::MediaReport;
 use serde::Serialize;
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub struct CallRecord {
     pub sections: Vec<SectionRecord>,
     /// What was seen and heard.
     pub media: MediaReport,
+    /// What happened, and when. In `call.json` it stands beside the record.
+    #[serde(skip)]
+    pub log: CallLog,
 }
 
 /// What was agreed and measured in one media section.

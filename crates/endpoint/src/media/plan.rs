@@ -85,11 +85,14 @@ pub struct Receiving {
     pub judge: Option<JudgeConfig>,
     /// Record it.
     pub record: Option<Recording>,
+    /// Keep what decoders and judge saw second by second, and a few small pictures, for a report
+    /// ([`MediaReport::timeline`](visavis_report::MediaReport::timeline)).
+    pub timeline: bool,
 }
 
 impl Receiving {
     pub(super) fn wants_frames(&self) -> bool {
-        self.judge.is_some() || self.record.is_some()
+        self.judge.is_some() || self.record.is_some() || self.timeline
     }
 }
 

@@ -13,7 +13,7 @@ use visavis_media::sink::mp4::Mp4Recorder;
 use visavis_proto::Time;
 use visavis_proto::frame::{AudioFormat, MediaKind, ReceivedFrame};
 use visavis_proto::io::{CallHandle, Command, MediaFormat, Section};
-use visavis_report::MediaReport;
+use visavis_report::{MediaReport, TimelineBuilder};
 
 /// The shortest time between two requests for a key frame; RTCP has a bound of its own below this.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(300);
@@ -25,6 +25,7 @@ pub(crate) struct Receiver {
     audio: Option<(u8, Box<dyn AudioDecoder>)>,
     judge: Option<Judge>,
     recorder: Option<Mp4Recorder<BufWriter<File>>>,
+    timeline: Option<Box<TimelineBuilder>>,
     keep_aac: bool,
     keyframe_asked: Option<Time>,
     requests: mpsc::WeakSender<ToDriver>,
@@ -59,6 +60,7 @@ impl Receiver {
             audio: None,
             judge: plan.judge.map(Judge::new),
             recorder,
+            timeline: plan.timeline.then(|| Box::new(TimelineBuilder::new())),
             keep_aac: plan.record.as_ref().is_some_and(|r| r.keep_aac),
             keyframe_asked: None,
             requests,
@@ -70,10 +72,15 @@ impl Receiver {
     pub(super) fn handle(&mut self, now: Time, work: Work) {
         match work {
             Work::Sections(sections) => self.sections = sections,
-            Work::Frame(section, frame) => match frame.codec.kind() {
-                MediaKind::Video => self.picture(now, section, &frame),
-                MediaKind::Audio => self.sound(section, &frame),
-            },
+            Work::Frame(section, frame) => {
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.frame(now, &frame);
+                }
+                match frame.codec.kind() {
+                    MediaKind::Video => self.picture(now, section, &frame),
+                    MediaKind::Audio => self.sound(now, section, &frame),
+                }
+            }
             Work::Finish => self.finish(now),
             Work::Target(_) => {}
         }
@@ -96,13 +103,18 @@ impl Receiver {
             Ok(Some(decoded)) => {
                 self.report.pictures_decoded += 1;
                 self.report.pictures_concealed += u64::from(decoded.concealed);
-                if let Some(judge) = &mut self.judge {
-                    judge.picture(&decoded.picture, now);
+                let judge = self.judge.as_mut();
+                let seen = judge.and_then(|judge| judge.picture(&decoded.picture, now)).unwrap_or_default();
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.picture(now, &decoded.picture, decoded.concealed, seen);
                 }
             }
             Ok(None) => {}
             Err(error) => {
                 self.report.decode_errors += 1;
+                if let Some(timeline) = &mut self.timeline {
+                    timeline.trouble(now, 0, 1);
+                }
                 tracing::debug!(%error, call = self.call.0, "a picture did not decode");
             }
         }
@@ -116,6 +128,9 @@ impl Receiver {
             return;
         }
         self.keyframe_asked = Some(now);
+        if let Some(timeline) = &mut self.timeline {
+            timeline.keyframe_asked(now);
+        }
         if let Some(requests) = self.requests.upgrade() {
             let command = Command::RequestKeyframe { call: self.call, section };
             // A driver with no room for it is asked again with the next picture.
@@ -123,7 +138,7 @@ impl Receiver {
         }
     }
 
-    fn sound(&mut self, section: usize, frame: &ReceivedFrame) {
+    fn sound(&mut self, now: Time, section: usize, frame: &ReceivedFrame) {
         let Some(format) = self.format(section, frame) else { return };
         if self.keep_aac
             && let Some(recorder) = &mut self.recorder
@@ -141,6 +156,10 @@ impl Receiver {
         let received = decoder.receive(frame);
         self.report.sound_concealed += u64::from(received.concealed);
         self.report.decode_errors += u64::from(received.error.is_some());
+        if let Some(timeline) = &mut self.timeline {
+            timeline.trouble(now, received.concealed, u32::from(received.error.is_some()));
+            received.sound.iter().for_each(|sound| timeline.sound(now, sound));
+        }
         for sound in &received.sound {
             if let Some(judge) = &mut self.judge {
                 judge.sound(sound);
@@ -150,6 +169,9 @@ impl Receiver {
             {
                 note(&mut self.report, &error);
             }
+        }
+        if let Some((timeline, judge)) = self.timeline.as_mut().zip(self.judge.as_ref()) {
+            timeline.dropouts(now, judge.dropouts());
         }
     }
 
@@ -168,6 +190,7 @@ impl Receiver {
             note(&mut self.report, &error);
         }
         self.report.judgement = self.judge.as_ref().map(|j| j.judgement(now));
+        self.report.timeline = self.timeline.as_ref().map(|t| t.timeline());
         // Nobody follows reports where the endpoint is going away.
         let _ = self.reports.send((self.call, self.report.clone()));
     }

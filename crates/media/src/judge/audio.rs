@@ -171,6 +171,11 @@ impl AudioJudge {
         line.window.clear();
     }
 
+    /// Dropouts so far, the one that goes on among them.
+    pub(super) fn dropouts(&self) -> u64 {
+        self.counts.dropouts.sum().0
+    }
+
     pub(super) fn report(&self) -> AudioReport {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let counts = &self.counts;

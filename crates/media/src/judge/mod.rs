@@ -15,7 +15,7 @@ mod video;
 pub use audio::AudioReport;
 pub use statistics::Distribution;
 pub use sync::SyncReport;
-pub use video::{PSNR_IDENTICAL, VideoReport};
+pub use video::{PSNR_IDENTICAL, PictureMeasured, VideoReport};
 
 use crate::picture::Picture;
 use crate::sound::Pcm;
@@ -67,11 +67,13 @@ impl Judge {
     }
 
     /// Takes one picture that left the decoder at `decoded`. Its own `captured` is when it is to be shown, as
-    /// decoders set it: lip sync is measured by that, latency, frame rate and freezes by `decoded`.
-    pub fn picture(&mut self, picture: &Picture, decoded: Time) {
-        if let Some(seen) = self.video.picture(picture, decoded) {
-            self.sync.picture(seen);
-        }
+    /// decoders set it: lip sync is measured by that, latency, frame rate and freezes by `decoded`. Gives what
+    /// was measured of it; `None` of a picture that is not the pattern's, or was there before.
+    pub fn picture(&mut self, picture: &Picture, decoded: Time) -> Option<PictureMeasured> {
+        let seen = self.video.picture(picture, decoded)?;
+        let measured = seen.measured;
+        self.sync.picture(seen);
+        Some(measured)
     }
 
     /// Takes the next stretch of sound. Its `captured` is when its first sample is to be heard, on the clock
@@ -80,6 +82,11 @@ impl Judge {
         for marker in self.audio.sound(sound) {
             self.sync.marker(marker);
         }
+    }
+
+    /// Dropouts heard so far.
+    pub fn dropouts(&self) -> u64 {
+        self.audio.dropouts()
     }
 
     /// What was measured up to `now`; a freeze that goes on lasts until then.

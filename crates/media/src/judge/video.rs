@@ -55,6 +55,17 @@ pub(super) struct Seen {
     pub(super) captured_nanos: i128,
     /// When it is shown, nanoseconds since the Unix epoch by this side's clock.
     pub(super) shown_nanos: i128,
+    /// What was measured of it.
+    pub(super) measured: PictureMeasured,
+}
+
+/// What was measured of one picture of the pattern.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PictureMeasured {
+    /// Luma PSNR against the picture that was sent, dB.
+    pub psnr_db: Option<f64>,
+    /// From capture to decoded picture, milliseconds.
+    pub latency_ms: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -121,14 +132,15 @@ impl VideoJudge {
         }
         self.first.get_or_insert(decoded);
         self.last = Some(decoded);
-        if whole {
-            self.measure_psnr(picture, stamp);
-        }
+        let psnr_db = if whole { self.measure_psnr(picture, stamp) } else { None };
         let captured_nanos = i128::from(stamp.captured_us) * 1_000;
-        if self.clocks_agree {
-            self.latency.push((i128::from(decoded.unix_nanos()) - captured_nanos) as f64 / 1e6);
+        let latency_ms =
+            self.clocks_agree.then(|| (i128::from(decoded.unix_nanos()) - captured_nanos) as f64 / 1e6);
+        if let Some(ms) = latency_ms {
+            self.latency.push(ms);
         }
-        Some(Seen { captured_nanos, shown_nanos: picture.captured.unix_nanos().into() })
+        let measured = PictureMeasured { psnr_db, latency_ms };
+        Some(Seen { captured_nanos, shown_nanos: picture.captured.unix_nanos().into(), measured })
     }
 
     pub(super) fn report(&self, now: Time) -> VideoReport {
@@ -184,16 +196,16 @@ impl VideoJudge {
         }
     }
 
-    fn measure_psnr(&mut self, picture: &Picture, stamp: Stamp) {
+    fn measure_psnr(&mut self, picture: &Picture, stamp: Stamp) -> Option<f64> {
         if self.sent_size.is_some_and(|sent| sent != picture.size()) {
-            return;
+            return None;
         }
         if self.pattern.as_ref().is_none_or(|pattern| pattern.size() != picture.size()) {
             self.pattern = Pattern::new(picture.width(), picture.height()).ok();
         }
-        if let Some(pattern) = &self.pattern {
-            self.psnr.push(luma_psnr(&pattern.draw(stamp), picture));
-        }
+        let psnr = luma_psnr(&self.pattern.as_ref()?.draw(stamp), picture);
+        self.psnr.push(psnr);
+        Some(psnr)
     }
 }
 
