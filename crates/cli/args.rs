@@ -1,5 +1,9 @@
 //! What is typed.
 
+mod verdict;
+
+pub(crate) use verdict::{PeerMediaArgs, VerdictArgs};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -51,6 +55,8 @@ pub(crate) struct DemoArgs {
     pub(crate) drop_video: bool,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) verdict: VerdictArgs,
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +67,10 @@ pub(crate) struct AnswerArgs {
     pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) verdict: VerdictArgs,
+    #[command(flatten)]
+    pub(crate) peer_media: PeerMediaArgs,
     /// Stop after this many calls have ended.
     #[arg(long, value_name = "N")]
     pub(crate) max_calls: Option<u64>,
@@ -86,6 +96,10 @@ pub(crate) struct CallArgs {
     pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) verdict: VerdictArgs,
+    #[command(flatten)]
+    pub(crate) peer_media: PeerMediaArgs,
     /// Hang up after this long, seconds (or 500ms, 2m); 0: when interrupted, or when the peer does.
     #[arg(long, default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,
@@ -232,6 +246,9 @@ pub(crate) struct MediaArgs {
     /// Pictures a second of the test pattern. Default: 30, in the profile of 2010 15.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) fps: Option<u32>,
+    /// The pitch of the test tone, Hz. Default: 997.
+    #[arg(long, value_name = "HZ", value_parser = tone, conflicts_with = "audio_file")]
+    pub(crate) tone: Option<f64>,
     /// Bits a second for pictures, thousands.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(32..=50_000))]
     pub(crate) video_kbps: u32,
@@ -340,6 +357,14 @@ fn size(text: &str) -> Result<(u32, u32), String> {
             (128..=1920).contains(&w) && (96..=1088).contains(&h) && w % 2 + h % 2 == 0
         })
         .ok_or_else(|| format!("{text} is no picture size; try 640x480 (even numbers, 128x96 to 1920x1088)"))
+}
+
+/// A tone that every codec carries, and that is not taken for the marker's.
+fn tone(text: &str) -> Result<f64, String> {
+    let hz = text.trim_end_matches("Hz").trim().parse().ok();
+    hz.filter(|hz| (300.0..=2200.0).contains(hz) || (2800.0..=3300.0).contains(hz)).ok_or_else(|| {
+        format!("{text} is no tone to send; try 997 (300 to 3300 Hz, not near the marker's 2500)")
+    })
 }
 
 fn keys(text: &str) -> Result<String, String> {

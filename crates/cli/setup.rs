@@ -13,6 +13,7 @@ use visavis::capture::{Description, Summary, TapMode, tap};
 use visavis::media_codecs::judge::JudgeConfig;
 use visavis::media_codecs::source::FrameRate;
 use visavis::media_codecs::source::file::{Playback, png::StillSource, wav::WavSource, y4m::Y4mSource};
+use visavis::media_codecs::source::tone::Tone;
 use visavis::media_codecs::source::{AudioSource, VideoSource};
 use visavis::proto::agent::{Config, PortPlan};
 use visavis::proto::io::{CallHandle, MediaChoice};
@@ -76,14 +77,14 @@ pub(crate) fn options(endpoint: &EndpointArgs, media: &MediaArgs) -> Result<Opti
         None if media.profile == Profile::Facetime2010 => peer::ports_below(endpoint.listen),
         None => Vec::new(),
     };
-    let media = plan(media)?;
+    let media = plan(media, media.pitch())?;
     Ok(Options { listen: endpoint.listen, fallback_ports, agent, media, tap: None, filter: None })
 }
 
-/// An endpoint on loopback, on a free port.
-pub(crate) fn loopback(media: &MediaArgs) -> Result<Options, Failure> {
+/// An endpoint on loopback, on a free port, with a test tone of this pitch (Hz).
+pub(crate) fn loopback(media: &MediaArgs, pitch: f64) -> Result<Options, Failure> {
     let listen = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 0);
-    Ok(Options { listen, agent: agent(media)?, media: plan(media)?, ..Options::default() })
+    Ok(Options { listen, agent: agent(media)?, media: plan(media, pitch)?, ..Options::default() })
 }
 
 fn agent(media: &MediaArgs) -> Result<Config, Failure> {
@@ -106,14 +107,15 @@ fn agent(media: &MediaArgs) -> Result<Config, Failure> {
     Ok(Config { capabilities, media: choice, video_bitrate, signalling_only: media.no_media, ..base })
 }
 
-fn plan(media: &MediaArgs) -> Result<MediaPlan, Failure> {
+fn plan(media: &MediaArgs, pitch: f64) -> Result<MediaPlan, Failure> {
     if media.no_media {
         return Ok(MediaPlan { send: Sending::Nothing, receive: Receiving::default() });
     }
     let send = if media.echo {
         Sending::Echo
     } else {
-        let test = TestSources { size: media.size(), fps: media.fps(), ..TestSources::default() };
+        let tone = Tone { frequency: pitch, ..Tone::default() };
+        let test = TestSources { size: media.size(), fps: media.fps(), tone };
         Sending::Sources(Arc::new(FileSources::new(test, media)?))
     };
     let record = media.record.as_ref().map(|dir| -> Result<Recording, Failure> {

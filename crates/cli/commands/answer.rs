@@ -26,6 +26,7 @@ struct Tally {
 }
 
 pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure> {
+    let expected = args.verdict.expectation(&args.media, &args.peer_media)?;
     let tickets = peer::tickets(&args.peer, &args.media)?;
     let mut options = setup::options(&args.endpoint, &args.media)?;
     options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
@@ -52,13 +53,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     let (done, mut finished) = mpsc::unbounded_channel();
     let stop = interruption();
     let mut interrupted = stop.clone();
-    let mut tally = Tally {
-        expected: Expectation { media: !args.media.no_media, ..Expectation::default() },
-        records: HashMap::new(),
-        reports: HashMap::new(),
-        ended: 0,
-        bad: 0,
-    };
+    let mut tally = Tally { expected, records: HashMap::new(), reports: HashMap::new(), ended: 0, bad: 0 };
     let mut open = 0u64;
     let most = if tickets.is_some() { Some(1) } else { args.max_calls };
     if let Some(tickets) = tickets {

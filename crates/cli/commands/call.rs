@@ -10,9 +10,10 @@ use crate::peer;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
-use visavis::{CallOptions, CallRecord, Endpoint, Expectation, Target};
+use visavis::{CallOptions, CallRecord, Endpoint, Target};
 
 pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> {
+    let expected = args.verdict.expectation(&args.media, &args.peer_media)?;
     let tickets = peer::tickets(&args.peer, &args.media)?;
     // What was typed comes first: a port that is taken does not matter to a call that cannot be placed.
     if let Some(uri) = &args.uri {
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     }
     counts::report(&endpoint, output).await;
     endpoint.shutdown().await;
-    let verdict = record.verdict(&Expectation { media: !args.media.no_media, ..Expectation::default() });
+    let verdict = record.verdict(&expected);
     summary(output, id, &record, &verdict);
     if let Some(capture) = capture {
         let (path, written) = capture.finish()?;

@@ -1,6 +1,6 @@
 //! `visavis demo`: a whole video call on loopback, with its verdict, recording and capture.
 
-use super::interruption;
+use super::{interruption, requirements};
 use crate::Failure;
 use crate::args::{DemoArgs, Profile, Ske};
 use crate::keep::Keep;
@@ -20,17 +20,26 @@ use visavis::proto::sdp::AAC_FIRST_AUDIO;
 use visavis::proto::ske::Lab;
 use visavis::{
     Arrival, CallOptions, CallRecord, Endpoint, Expectation, Incoming, Options, PeerTickets, Recording,
-    Verdict,
+    Tones, Verdict,
 };
+
+/// The callee's tone, Hz: not the caller's, so that sound that comes back to its sender is told from sound of the other
+/// side. A prime as the default tone is, and no part of the marker's 2500 Hz.
+const CALLEE_TONE: f64 = 1_499.0;
+/// The same where the caller plays that one.
+const OTHER_TONE: f64 = 997.0;
 
 pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
     let missing =
         |path: &Path, e: std::io::Error| Failure::Missing(format!("cannot write {}: {e}", path.display()));
+    let require = args.verdict.requirements()?;
     std::fs::create_dir_all(&args.out).map_err(|e| missing(&args.out, e))?;
     let (video, capture_path) = (args.out.join("call.mp4"), args.out.join("call.pcapng"));
-    let mut callee = side(&args)?;
+    let pitch = args.media.pitch();
+    let callee_pitch = if (pitch - CALLEE_TONE).abs() < 100.0 { OTHER_TONE } else { CALLEE_TONE };
+    let mut callee = side(&args, callee_pitch)?;
     callee.media.receive.record = Some(Recording { path: video.clone(), keep_aac: args.media.keep_aac });
-    let mut caller = side(&args)?;
+    let mut caller = side(&args, pitch)?;
     if args.drop_video {
         caller.filter = Some(Box::new(|transmit| transmit.kind != PacketKind::Video));
     }
@@ -89,15 +98,22 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     callee.shutdown().await;
     let (_, captured) = capture.finish()?;
 
-    let expected =
-        Expectation { media: !args.media.no_media, pattern: !args.media.echo, ..Expectation::default() };
-    let verdicts = [&there, &back].map(|r| r.verdict(&expected));
-    let verdict = join(&verdicts);
+    let expected = |own: f64, peers: f64| {
+        let plays = args.media.plays().is_some();
+        let tones = Tones { expected: Some(peers).filter(|_| plays), others: vec![(own, "its own".into())] };
+        let (media, pattern) = (!args.media.no_media, !args.media.echo);
+        Expectation { media, pattern, tones, require: require.clone() }
+    };
+    let verdict = Verdict::join([
+        ("at the caller", there.verdict(&expected(pitch, callee_pitch))),
+        ("at the callee", back.verdict(&expected(callee_pitch, pitch))),
+    ]);
     let record = json!({ "v": 1, "caller": there, "callee": back, "verdict": verdict });
     let path = args.out.join("call.json");
     let text = serde_json::to_string_pretty(&record).unwrap_or_default();
     std::fs::write(&path, text).map_err(|e| missing(&path, e))?;
     report(output, &there, &back);
+    requirements(output, &verdict);
     output.say(format!(
         "left in {}: call.mp4 (what the callee saw and heard), call.pcapng ({} packets), call.json",
         args.out.display(),
@@ -109,8 +125,8 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
 }
 
 /// One of the two endpoints: AAC-ELD first, since both have it, and a judge that knows the clocks to be one.
-fn side(args: &DemoArgs) -> Result<Options, Failure> {
-    let mut options = setup::loopback(&args.media)?;
+fn side(args: &DemoArgs, pitch: f64) -> Result<Options, Failure> {
+    let mut options = setup::loopback(&args.media, pitch)?;
     if args.media.codecs.is_empty() && args.media.profile == Profile::Softphone && cfg!(feature = "aac") {
         options.agent.capabilities.audio = AAC_FIRST_AUDIO.to_vec();
     }
@@ -145,15 +161,6 @@ fn arm(agent: &mut Config, args: &DemoArgs, scheme: Option<Ske>) -> Result<(), F
     };
     peer::announce(agent);
     Ok(())
-}
-
-fn join(verdicts: &[Verdict; 2]) -> Verdict {
-    let sides = ["at the caller", "at the callee"];
-    let reasons = sides
-        .iter()
-        .zip(verdicts)
-        .flat_map(|(side, v)| v.reasons.iter().map(move |r| format!("{side}: {r}")));
-    Verdict { good: verdicts.iter().all(|v| v.good), reasons: reasons.collect() }
 }
 
 fn report(output: &Output, caller: &CallRecord, callee: &CallRecord) {

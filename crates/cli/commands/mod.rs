@@ -66,5 +66,18 @@ pub(crate) fn summary(output: &Output, id: u64, record: &CallRecord, verdict: &V
     if let Some(error) = &media.recording_error {
         output.say(format!("  the recording is not whole: {error}"));
     }
+    requirements(output, verdict);
     output.say(format!("verdict: {verdict}"));
+}
+
+/// Prints what was required, and what became of it.
+pub(crate) fn requirements(output: &Output, verdict: &Verdict) {
+    for check in verdict.checks.iter().filter(|check| check.required) {
+        let mark = if check.pass { "ok  " } else { "FAIL" };
+        let scope = check.scope.as_ref().map_or_else(String::new, |scope| format!("  {scope}"));
+        output.say(format!(
+            "  {mark} {:28} {:>12}   required {}{scope}",
+            check.metric, check.measured_text, check.threshold_text
+        ));
+    }
 }

@@ -46,4 +46,6 @@ pub use visavis_capture as capture;
 pub use visavis_media as media_codecs;
 pub use visavis_proto as proto;
 pub use visavis_report as report;
-pub use visavis_report::{CallRecord, Expectation, MediaReport, SectionRecord, Verdict};
+pub use visavis_report::{
+    CallRecord, Check, Expectation, Fault, MediaReport, Requirement, SectionRecord, Tones, Verdict,
+};

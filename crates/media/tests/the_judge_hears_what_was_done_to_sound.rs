@@ -5,7 +5,6 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::time::Duration;
 use visavis_media::codec::{open_audio_decoder, open_audio_encoder};
-use visavis_media::judge::verdict::{Reason, Thresholds, verdict};
 use visavis_media::judge::{AudioReport, Judge, JudgeConfig, Judgement};
 use visavis_media::sound::Pcm;
 use visavis_media::source::AudioSource;
@@ -177,8 +176,6 @@ fn silence_has_no_tone_and_never_began() {
         (Some(1.0), None, None, None)
     );
     assert_eq!((heard.dropouts, heard.markers), (0, 0));
-    let limits = Thresholds { picture: false, ..Thresholds::default() };
-    assert_eq!(verdict(&judgement, &limits).reasons, [Reason::Silence(1.0)]);
     assert_eq!(hear(&[]), AudioReport::default());
 }
 
@@ -208,19 +205,15 @@ fn dropouts_are_counted_and_measured_whether_silent_or_missing() {
 
 #[test]
 fn a_wrong_tone_noise_and_clipping_are_told_apart() {
-    let limits = Thresholds { picture: false, tone_hz: Some(997.0), ..Thresholds::default() };
-    let reasons = |sounds: &[Pcm]| verdict(&judge(sounds), &limits).reasons;
     let good = tone(Tone::default(), 24_000, 4);
-    assert_eq!(reasons(&good), []);
-
     let fast = tone(Tone { frequency: 1_085.2, ..Tone::default() }, 24_000, 4);
-    assert!(matches!(reasons(&fast)[..], [Reason::WrongTone(hz)] if (hz - 1_085.2).abs() < 0.1));
+    assert!((hear(&fast).tone_hz.unwrap() - 1_085.2).abs() < 0.1);
 
     let mut random = ChaCha20Rng::seed_from_u64(1);
     let mut noise = good.clone();
     change(&mut noise, |_| f64::from(random.next_u32() as i16) / 8.0);
     let judgement = judge(&noise);
-    assert!(matches!(verdict(&judgement, &limits).reasons[..], [Reason::Noise(share)] if share < 0.1));
+    assert!(judgement.audio.tonal_share.unwrap() < 0.1, "{judgement:?}");
     assert_eq!((judgement.audio.markers, judgement.audio.tone_hz), (0, None));
 
     let mut noisy = good.clone();
@@ -233,7 +226,7 @@ fn a_wrong_tone_noise_and_clipping_are_told_apart() {
     let mut loud = good.clone();
     change(&mut loud, |sample| f64::from(sample) * 12.0);
     let share = hear(&loud).clipped_share.unwrap();
-    assert!(reasons(&loud).contains(&Reason::Clipped(share)), "{share}");
+    assert!(share > 0.2, "{share}");
 }
 
 #[test]

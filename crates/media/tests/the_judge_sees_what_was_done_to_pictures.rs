@@ -5,7 +5,6 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::time::Duration;
 use visavis_media::Picture;
-use visavis_media::judge::verdict::{Reason, Thresholds, verdict, verdicts};
 use visavis_media::judge::{Judge, JudgeConfig, Judgement, PSNR_IDENTICAL, VideoReport};
 use visavis_media::picture::Component;
 use visavis_media::source::pattern::{Pattern, Reading, Stamp};
@@ -183,29 +182,6 @@ fn psnr_of_a_known_error_is_right_and_unknown_for_a_size_that_was_not_sent() {
     judge.picture(&picture(3), decoded(0));
     let video = judge.judgement(decoded(0)).video;
     assert_eq!((video.read, video.psnr_db), (1, None));
-}
-
-#[test]
-fn verdicts_name_what_is_wrong() {
-    let limits = Thresholds { sound: false, ..Thresholds::default() };
-    let reasons = |judgement: &Judgement| verdict(judgement, &limits).reasons;
-    assert!(verdict(&judge_all((0..50).map(on_time), 2_020), &limits).is_good());
-    assert_eq!(reasons(&Judgement::default()), [Reason::NoPicture]);
-    let mut judge = Judge::new(JudgeConfig::default());
-    judge.picture(&Picture::new(64, 48).unwrap(), decoded(0));
-    assert_eq!(reasons(&judge.judgement(decoded(0))), [Reason::NoPattern]);
-    assert_eq!(reasons(&judge_all((0..50).map(on_time), 4_020)), [Reason::Frozen(2_000.0)]);
-    let slow = judge_all((0..10).map(|n| (n * 10, u64::from(n) * 400)), 3_600);
-    assert_eq!(reasons(&slow), [Reason::LowFrameRate(2.5)]);
-    let all = Thresholds::default();
-    let there = judge_all((0..50).map(on_time), 2_020);
-    let [here, other] = verdicts([&there, &Judgement::default()], &all);
-    assert_eq!(here.reasons, [Reason::NoSound]);
-    assert_eq!(other.reasons, [Reason::OneWay, Reason::NoPicture, Reason::NoSound]);
-    assert_eq!(
-        other.to_string(),
-        "bad: media came through in one direction only; no picture came; no sound came"
-    );
 }
 
 proptest! {

@@ -8,11 +8,14 @@ pub mod html;
 pub mod junit;
 mod log;
 mod media;
+pub mod metrics;
 pub mod record;
 mod timeline;
 mod unix;
+pub mod verdict;
 
 pub use log::{CallLog, LogEntry};
 pub use media::MediaReport;
-pub use record::{CallRecord, Expectation, SectionRecord, Verdict};
+pub use record::{CallRecord, SectionRecord};
 pub use timeline::{Step, Thumbnail, Timeline, TimelineBuilder};
+pub use verdict::{Check, Expectation, Fault, Requirement, Tones, Verdict};

@@ -1,10 +1,9 @@
-//! What is left of a call: how it went, what was measured, and whether that is good.
+//! What is left of a call: how it went and what was measured.
 
 use crate::log::CallLog;
 use crate::media::MediaReport;
 use serde::Serialize;
 use std::time::Duration;
-use visavis_media::judge::verdict::{Reason, Thresholds, verdict};
 use visavis_proto::frame::MediaKind;
 use visavis_proto::io::{EndReason, Event, MediaFormat, Party, Section, SectionStats};
 
@@ -55,6 +54,10 @@ pub struct SectionRecord {
     pub loss: Option<f64>,
     /// Packets that came too late to be played.
     pub packets_late: u64,
+    /// Packets that came twice.
+    pub packets_duplicate: u64,
+    /// Packets that came behind one with a higher number.
+    pub packets_reordered: u64,
     /// Interarrival jitter, milliseconds.
     pub jitter_ms: Option<f64>,
     /// Round trip by RTCP, milliseconds.
@@ -73,42 +76,6 @@ pub struct SectionRecord {
     pub rtcp_received: u64,
     /// Key frames that the peer asked for.
     pub keyframes_requested: u64,
-}
-
-/// What a call is measured against.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Expectation {
-    /// Whether media are expected at all; without them a call is good that was set up and ended by BYE.
-    pub media: bool,
-    /// Whether the peer is known to send the test pattern and its tone: then they must be there. Otherwise they
-    /// are judged where they are seen.
-    pub pattern: bool,
-    /// The greatest share of packets that may be lost, 0 to 1.
-    pub max_loss: f64,
-    /// What is asked of pictures and sound.
-    pub thresholds: Thresholds,
-}
-
-impl Default for Expectation {
-    /// Media both ways, at most 5 % loss, the judge's own thresholds for what it sees.
-    fn default() -> Self {
-        Expectation { media: true, pattern: false, max_loss: 0.05, thresholds: Thresholds::default() }
-    }
-}
-
-/// Good, or the reasons why not.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Verdict {
-    /// Whether nothing is wrong.
-    pub good: bool,
-    /// What is wrong, each in words.
-    pub reasons: Vec<String>,
-}
-
-impl std::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.good { f.write_str("good") } else { write!(f, "bad: {}", self.reasons.join("; ")) }
-    }
 }
 
 impl CallRecord {
@@ -156,84 +123,6 @@ impl CallRecord {
             _ => {}
         }
     }
-
-    /// Whether the call was good.
-    pub fn verdict(&self, expected: &Expectation) -> Verdict {
-        let mut reasons = Vec::new();
-        let regular = matches!(self.end, Some("local-hangup" | "remote-hangup"));
-        if self.setup_ms.is_none() {
-            let why = self.end_text.as_deref().unwrap_or("it has not ended");
-            return Verdict { good: false, reasons: vec![format!("the call did not come about: {why}")] };
-        }
-        if !regular {
-            reasons.extend(self.end_text.clone());
-        }
-        if expected.media {
-            self.judge_transport(expected, &mut reasons);
-            self.judge_media(expected, &mut reasons);
-        }
-        Verdict { good: reasons.is_empty(), reasons }
-    }
-
-    fn judge_transport(&self, expected: &Expectation, reasons: &mut Vec<String>) {
-        let used: Vec<&SectionRecord> = self.sections.iter().filter(|s| s.kind.is_some()).collect();
-        let sent = used.iter().any(|s| s.packets_sent > 0);
-        let received = used.iter().any(|s| s.packets_received > 0);
-        let agreed = |ways: [&str; 2]| used.iter().any(|s| s.direction.is_some_and(|d| ways.contains(&d)));
-        let (sends, receives) = (agreed(["sendrecv", "sendonly"]), agreed(["sendrecv", "recvonly"]));
-        match (sent || !sends, received || !receives) {
-            (false, false) => reasons.push("no media in either direction".into()),
-            (true, false) => reasons.push("one-way: nothing arrived".into()),
-            (false, true) => reasons.push("one-way: nothing was sent".into()),
-            (true, true) => {}
-        }
-        for section in used {
-            let kind = section.kind.unwrap_or_default();
-            let expects = matches!(section.direction, Some("sendrecv" | "recvonly"));
-            if received && expects && section.packets_received == 0 {
-                reasons.push(format!("no {kind} arrived"));
-            }
-            if let Some(loss) = section.loss.filter(|l| *l > expected.max_loss) {
-                reasons.push(format!("{kind}: {:.1} % of the packets were lost", loss * 100.0));
-            }
-        }
-    }
-
-    fn judge_media(&self, expected: &Expectation, reasons: &mut Vec<String>) {
-        let Some(judgement) = &self.media.judgement else { return };
-        let arrives = |kind| {
-            let of_kind = |s: &&SectionRecord| s.kind == Some(kind);
-            self.sections.iter().find(of_kind).is_some_and(|s| s.packets_received > 0)
-        };
-        let pattern = judgement.video.read > 0;
-        let limits = Thresholds {
-            picture: expected.thresholds.picture && arrives("video"),
-            sound: expected.thresholds.sound && arrives("audio"),
-            ..expected.thresholds
-        };
-        let found = verdict(judgement, &limits).reasons;
-        reasons
-            .extend(found.iter().filter(|r| expected.pattern || applies(r, pattern)).map(Reason::to_string));
-    }
-}
-
-/// Whether a complaint says anything about a peer that may be sending any picture and any sound.
-fn applies(reason: &Reason, pattern: bool) -> bool {
-    match reason {
-        Reason::NoPicture | Reason::NoSound => true,
-        Reason::Frozen(_)
-        | Reason::Unreadable(_)
-        | Reason::LowPsnr(_)
-        | Reason::OutOfSync(_)
-        | Reason::LowFrameRate(_) => pattern,
-        Reason::NoPattern
-        | Reason::Silence(_)
-        | Reason::Dropouts(_)
-        | Reason::Noise(_)
-        | Reason::WrongTone(_)
-        | Reason::Clipped(_)
-        | Reason::OneWay => false,
-    }
 }
 
 impl SectionRecord {
@@ -253,6 +142,8 @@ impl SectionRecord {
         let should = stats.packets_received as i64 + stats.packets_lost;
         self.loss = (should > 0).then(|| stats.packets_lost.max(0) as f64 / should as f64);
         self.packets_late = stats.packets_late;
+        self.packets_duplicate = stats.packets_duplicate;
+        self.packets_reordered = stats.packets_reordered;
         self.jitter_ms = stats.jitter.map(millis);
         self.round_trip_ms = stats.round_trip.map(millis);
         self.remote_loss = stats.remote_loss;
@@ -286,62 +177,5 @@ fn word(reason: &EndReason) -> &'static str {
         EndReason::NoPath { .. } => "no-path",
         EndReason::KeyExchange { .. } => "key-exchange",
         EndReason::Failed { .. } => "failed",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn section(kind: &'static str, sent: u64, received: u64, lost: i64) -> SectionRecord {
-        let should = received as i64 + lost;
-        SectionRecord {
-            kind: Some(kind),
-            direction: Some("sendrecv"),
-            packets_sent: sent,
-            packets_received: received,
-            packets_lost: lost,
-            loss: (should > 0).then(|| lost as f64 / should as f64),
-            ..SectionRecord::default()
-        }
-    }
-
-    fn record(sections: Vec<SectionRecord>) -> CallRecord {
-        CallRecord { setup_ms: Some(12.0), end: Some("local-hangup"), sections, ..CallRecord::default() }
-    }
-
-    #[test]
-    fn media_in_one_direction_and_missing_media_are_named() {
-        let good = record(vec![section("audio", 9, 9, 0), section("video", 9, 9, 0)]);
-        assert!(good.verdict(&Expectation::default()).good);
-        let one_way = record(vec![section("audio", 9, 0, 0)]).verdict(&Expectation::default());
-        assert_eq!(one_way.reasons, ["one-way: nothing arrived"]);
-        let blind = record(vec![section("audio", 9, 9, 0), section("video", 9, 0, 0)]);
-        assert_eq!(blind.verdict(&Expectation::default()).reasons, ["no video arrived"]);
-        let lossy = record(vec![section("audio", 9, 90, 10)]).verdict(&Expectation::default());
-        assert_eq!(lossy.reasons, ["audio: 10.0 % of the packets were lost"]);
-        assert!(record(Vec::new()).verdict(&Expectation { media: false, ..Expectation::default() }).good);
-    }
-
-    #[test]
-    fn a_direction_that_was_agreed_to_be_silent_is_not_held_against_a_call() {
-        let listening = SectionRecord { direction: Some("recvonly"), ..section("audio", 0, 9, 0) };
-        assert!(record(vec![listening]).verdict(&Expectation::default()).good);
-        let talking = SectionRecord { direction: Some("sendonly"), ..section("audio", 9, 0, 0) };
-        assert!(record(vec![talking]).verdict(&Expectation::default()).good);
-        let deaf = SectionRecord { direction: Some("recvonly"), ..section("audio", 0, 0, 0) };
-        assert!(!record(vec![deaf]).verdict(&Expectation::default()).good);
-    }
-
-    #[test]
-    fn a_call_that_did_not_come_about_says_why() {
-        let mut failed = CallRecord::outgoing("sip:a@b");
-        let reason = EndReason::Refused { status: 486, reason: "Busy Here".into() };
-        failed.observe(
-            &Event::Ended { call: visavis_proto::io::CallHandle(1), reason, stats: Vec::new() },
-            None,
-        );
-        let verdict = failed.verdict(&Expectation::default());
-        assert!(!verdict.good && verdict.to_string().contains("486 Busy Here"), "{verdict}");
     }
 }

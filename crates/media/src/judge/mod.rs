@@ -1,15 +1,14 @@
 //! Judges what arrived: reads the test pattern and listens to the tone behind the decoders.
 //!
-//! Feed every decoded picture and every stretch of sound to a [`Judge`], ask it for a [`Judgement`] at any
-//! time, and let [`verdict`](verdict::verdict) say whether that is good. A judgement holds measurements alone:
-//! what could not be measured is `None`, never a guess. Memory stays bounded however long a call lasts.
+//! Feed every decoded picture and every stretch of sound to a [`Judge`], and ask it for a [`Judgement`] at any
+//! time. A judgement holds measurements alone, and whether they are good is for others to say: what could not be
+//! measured is `None`, never a guess. Memory stays bounded however long a call lasts.
 
 mod audio;
 mod marker;
 mod spectrum;
 mod statistics;
 mod sync;
-pub mod verdict;
 mod video;
 
 pub use audio::AudioReport;
