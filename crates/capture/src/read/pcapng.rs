@@ -213,18 +213,16 @@ impl Pcapng {
             }
         }
         let interface = self.interfaces.get_mut(interface as usize);
-        let (link, unit, offset) = match interface {
+        let (link, time) = match interface {
             Some(interface) => {
                 let more = interface.miss(|i| i.dropped = i.dropped.saturating_add(dropped));
                 self.dropped = self.dropped.saturating_add(more);
-                (Some(interface.link), interface.unit, interface.offset)
+                (Some(interface.link), Some(interface.time(ticks)))
             }
-            // A packet of an interface that was never described: nobody can tell what is in it.
-            None => (None, Unit::MICROS, 0),
+            // A packet of an interface that was never described: nobody can tell what is in it, or when it came.
+            None => (None, None),
         };
-        let seconds = offset.saturating_mul(1_000_000_000);
-        let time = Time::from_nanos(unit.nanos(ticks).saturating_add_signed(seconds));
-        Some(Packet { time: Some(time), link, data, length: length.max(captured), direction })
+        Some(Packet { time, link, data, length: length.max(captured), direction })
     }
 
     /// A packet without a time, of the first interface.
@@ -271,6 +269,11 @@ impl Interface {
             }
         }
         Some(interface)
+    }
+
+    fn time(&self, ticks: u64) -> Time {
+        let offset = self.offset.saturating_mul(1_000_000_000);
+        Time::from_nanos(self.unit.nanos(ticks).saturating_add_signed(offset))
     }
 
     /// Counts missing packets one way or the other; gives how many more they are now. Packets and statistics tell of

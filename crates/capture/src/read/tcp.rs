@@ -369,3 +369,69 @@ impl Flow {
 fn ahead(from: u32, to: u32) -> i32 {
     to.wrapping_sub(from).cast_signed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ip::Transport;
+    use super::*;
+
+    fn key(port: u32) -> Key {
+        let address = |ip: u32, port| (std::net::Ipv4Addr::from(ip), port).into();
+        (address(port / 60_000 + 1, (port % 60_000) as u16), address(9, 5060))
+    }
+
+    fn feed(streams: &mut Streams, key: Key, sequence: u32, syn: bool, data: &[u8]) {
+        let transport = Transport { source: 0, destination: 0, data: 0..data.len(), length: data.len() };
+        let tcp = Tcp { transport, sequence, acknowledged: None, syn };
+        streams.segment(key, &tcp, data, Origin { packet: 1, time: Time::ZERO, direction: None });
+        assert!(streams.flows.len() <= MAX_FLOWS);
+        assert!(streams.waiting <= MAX_WAITING);
+        let waiting: usize = streams.flows.values().map(Flow::waiting).sum();
+        let gaps = streams.flows.values().filter(|flow| flow.has_gap()).count();
+        assert_eq!((streams.waiting, streams.gaps), (waiting, gaps));
+    }
+
+    #[test]
+    fn a_flood_of_connections_stays_bounded() {
+        let mut streams = Streams::default();
+        for port in 0..2 * MAX_FLOWS as u32 {
+            feed(&mut streams, key(port), 7, true, b"");
+        }
+        assert!(streams.flows.contains_key(&key(2 * MAX_FLOWS as u32 - 1)));
+        assert!(!streams.flows.contains_key(&key(0)));
+    }
+
+    #[test]
+    fn messages_without_end_and_gaps_stay_bounded() {
+        let mut streams = Streams::default();
+        let start = b"INVITE sip:a SIP/2.0\r\nX: ";
+        for port in 0..600 {
+            feed(&mut streams, key(port), 7, false, start);
+            // The rest of a header that does not end, and a segment behind a gap.
+            feed(&mut streams, key(port), 7 + start.len() as u32, false, &[b'x'; 40_000]);
+            feed(&mut streams, key(port), 200_000, false, &[b'x'; 40_000]);
+        }
+        assert!(streams.waiting > MAX_WAITING / 4);
+        let first = key(599);
+        for count in 0..20 {
+            feed(&mut streams, first, 300_000 + 100_000 * count, false, &[b'x'; 60_000]);
+            assert!(streams.flows[&first].waiting() <= MAX_HELD + 2 * 65_536);
+        }
+    }
+
+    #[test]
+    fn what_turns_out_to_be_something_else_is_forgotten() {
+        let mut streams = Streams::default();
+        for (text, kept) in [("INVI", 1), ("\r\n\r\n", 1), ("GET / HTTP/1.1\r\n", 0), ("\u{16}\u{3}", 0)] {
+            feed(&mut streams, key(1), 7, true, b"");
+            feed(&mut streams, key(1), 8, false, text.as_bytes());
+            assert_eq!(streams.flows.len(), kept, "{text:?}");
+            // Something else behind a gap is forgotten with the gap.
+            feed(&mut streams, key(2), 7, true, b"");
+            feed(&mut streams, key(2), 1000, false, b"\x16\x03");
+            streams.finish();
+            assert!(!streams.flows.contains_key(&key(2)));
+        }
+        assert!(streams.next_message().is_none());
+    }
+}
