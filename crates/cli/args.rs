@@ -1,7 +1,9 @@
 //! What is typed.
 
+mod load;
 mod verdict;
 
+pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
 pub(crate) use verdict::{PeerMediaArgs, VerdictArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Print a ticket for a peer: where this machine can be reached, and a secret for this one call.
     Ticket(TicketArgs),
+    /// Place many calls at once, and tell how fast they are set up and what becomes of their media.
+    Load(Box<LoadArgs>),
     /// Say what the network around this machine is like.
     Probe(ProbeArgs),
 }

@@ -7,7 +7,6 @@ mod keep;
 mod lines;
 mod output;
 mod peer;
-#[allow(dead_code, reason = "the commands that use it come with the lab instrument")]
 mod polite;
 mod session;
 mod setup;
@@ -80,6 +79,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => commands::demo::run(args, &output).await,
             Command::Answer(args) => commands::answer::run(args, &output).await,
             Command::Call(args) => commands::call::run(args, &output).await,
+            Command::Load(args) => commands::load::run(*args, &output).await,
             Command::Ticket(args) => commands::ticket::run(args, &output).await,
             Command::Probe(args) => commands::probe::run(args, &output).await,
         }

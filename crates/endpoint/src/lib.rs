@@ -26,6 +26,7 @@ mod endpoint;
 mod files;
 mod interfaces;
 mod keys;
+pub mod load;
 mod media;
 mod socket;
 mod state;

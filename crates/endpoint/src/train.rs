@@ -4,6 +4,9 @@ use bytes::{Bytes, BytesMut};
 use std::net::{IpAddr, SocketAddr};
 use visavis_proto::io::{PacketKind, SocketId, Transmit};
 
+/// The largest datagrams that travel in trains, octets: the kernel refuses to cut a train to more than the path takes.
+const LARGEST: usize = 1_400;
+
 /// Datagrams of one size for one peer, to be sent by one system call.
 #[derive(Default)]
 pub(crate) struct Train {
@@ -33,6 +36,7 @@ impl Train {
                 !self.closed
                     && self.count < most.min(32)
                     && next.data.len() <= self.segment
+                    && self.segment <= LARGEST
                     && !next.data.is_empty()
                     && (self.count + 1) * self.segment <= 60_000
                     && (head.socket, head.local, head.remote) == (next.socket, next.local, next.remote)
@@ -105,5 +109,7 @@ mod tests {
         assert!(!train.joins(&packet(3, "127.0.0.1:9"), 1));
         assert_eq!(train.take().unwrap().segment, None);
         assert!(train.take().is_none());
+        train.add(packet(LARGEST + 1, "127.0.0.1:9"));
+        assert!(!train.joins(&packet(LARGEST + 1, "127.0.0.1:9"), 64), "the path may not take it");
     }
 }

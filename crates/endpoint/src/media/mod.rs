@@ -1,9 +1,14 @@
 //! The media of an endpoint's calls: sources and encoders, decoders, judge and recorder, on codec threads.
 
+mod judges;
 mod plan;
 mod pool;
 mod receive;
+mod reel;
 mod send;
+
+pub(crate) use judges::{Judges, Judging};
+pub(crate) use reel::Reel;
 
 pub use plan::{MediaPlan, Receiving, Recording, Sending, Sources, TestSources};
 

@@ -108,7 +108,11 @@ impl VideoSender {
 }
 
 /// The size to send: the peer's limits, and those of the target.
-fn target_size(source: (u32, u32), format: &VideoFormat, target: &EncoderTarget) -> Option<(u32, u32)> {
+pub(super) fn target_size(
+    source: (u32, u32),
+    format: &VideoFormat,
+    target: &EncoderTarget,
+) -> Option<(u32, u32)> {
     let smaller = |a: (u16, u16), b: (u16, u16)| (a.0.min(b.0), a.1.min(b.1));
     let max_size = match (format.max_size, target.size) {
         (Some(a), Some(b)) => Some(smaller(a, b)),
@@ -118,7 +122,7 @@ fn target_size(source: (u32, u32), format: &VideoFormat, target: &EncoderTarget)
 }
 
 /// The most pictures a second that source, peer and target allow.
-fn frame_rate(source: f64, format: &VideoFormat, target: &EncoderTarget, size: (u32, u32)) -> f32 {
+pub(super) fn frame_rate(source: f64, format: &VideoFormat, target: &EncoderTarget, size: (u32, u32)) -> f32 {
     let size = target_size(size, format, target).unwrap_or(size);
     let wanted = target.fps.map_or(f32::MAX, f32::from);
     scale::max_frame_rate(size, format).min(wanted).min(source as f32).max(1.0)
@@ -188,7 +192,7 @@ impl AudioSender {
 }
 
 /// The same sound with the channels of this format.
-fn remix(sound: Pcm, format: &AudioFormat) -> Result<Pcm, CodecError> {
+pub(super) fn remix(sound: Pcm, format: &AudioFormat) -> Result<Pcm, CodecError> {
     let channels = format.channels;
     if sound.channels() == channels {
         return Ok(sound);

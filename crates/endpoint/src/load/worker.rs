@@ -1,0 +1,464 @@
+//! A thread with a socket and an agent of its own, and the calls that it places.
+
+use super::agenda::{Agenda, Item};
+use super::live::{Live, Roll, Sample};
+use super::run::Plan;
+use super::shelf::Shelf;
+use super::tally::{CallRow, Outcome, Tally};
+use crate::clock::Clock;
+use crate::driver::{ToDriver, sleep_until};
+use crate::media::Judges;
+use crate::socket::{Batch, Received, Socket};
+use crate::train::Train;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use visavis_proto::Time;
+use visavis_proto::agent::Agent;
+use visavis_proto::frame::ReceivedFrame;
+use visavis_proto::io::{
+    CallHandle, CallRequest, Command, Datagram, EndReason, Event, Input, OpenError, Output, SectionStats,
+    SocketId,
+};
+use visavis_report::{CallRecord, MediaReport};
+
+/// The worker's only socket.
+const SOCKET: SocketId = SocketId(0);
+/// How often it tells what has happened.
+const TELL: Duration = Duration::from_millis(200);
+/// How often it looks for a reel that is being coded.
+const LOOK: Duration = Duration::from_millis(10);
+/// Batches of datagrams, and calls to be placed, that are handled before anything else has its turn.
+const TURN: usize = 8;
+/// How long verdicts may take when all calls are over.
+const VERDICTS: Duration = Duration::from_secs(10);
+
+/// What all workers of a load have in common.
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    pub(super) clock: Clock,
+    /// When the first call is due.
+    pub(super) start: Time,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) judges: Option<Judges>,
+    pub(super) shelf: Option<Arc<Shelf>>,
+    pub(super) workers: usize,
+    pub(super) updates: mpsc::UnboundedSender<Update>,
+}
+
+/// What has happened in a worker since its last update.
+pub(super) struct Update {
+    pub(super) worker: usize,
+    pub(super) tally: Tally,
+    pub(super) calls: Vec<CallRow>,
+    /// Calls that are up.
+    pub(super) up: u64,
+    /// The most that were up at a time.
+    pub(super) peak: u64,
+}
+
+/// What the judge of a call has to say.
+type Report = (CallHandle, MediaReport);
+
+pub(super) struct Worker {
+    index: usize,
+    shared: Arc<Shared>,
+    start: Time,
+    agent: Agent,
+    socket: Arc<Socket>,
+    train: Train,
+    /// When the agent wants to be woken.
+    deadline: Option<Time>,
+    calls: HashMap<CallHandle, Live>,
+    agenda: Agenda,
+    /// The number of the next call.
+    next: u64,
+    stopping: bool,
+    /// When the datagram that is being handled had arrived.
+    arrived: Option<Time>,
+    /// Calls whose ACK is on its way out.
+    acknowledged: Vec<CallHandle>,
+    requests: (mpsc::Sender<ToDriver>, mpsc::Receiver<ToDriver>),
+    reports: (mpsc::UnboundedSender<Report>, mpsc::UnboundedReceiver<Report>),
+    /// Calls that are over and wait for their report.
+    unjudged: HashMap<CallHandle, CallRecord>,
+    over_since: Option<Time>,
+    tally: Tally,
+    rows: Vec<CallRow>,
+    up: u64,
+    peak: u64,
+    tell: Time,
+    /// What was counted already of retransmissions, timeouts and strays.
+    counted: (u64, u64, u64),
+}
+
+impl Worker {
+    pub(super) fn new(index: usize, shared: Arc<Shared>, socket: Socket, seed: [u8; 32]) -> Self {
+        let now = shared.clock.now();
+        let mut agent = Agent::new(shared.plan.agent.clone(), seed);
+        let opened = Ok((SOCKET, socket.local()));
+        agent.handle(now, Input::SocketOpened { request: None, result: opened });
+        Worker {
+            index,
+            start: shared.start,
+            agent,
+            socket: Arc::new(socket),
+            train: Train::default(),
+            deadline: None,
+            calls: HashMap::new(),
+            agenda: Agenda::default(),
+            next: index as u64,
+            stopping: false,
+            arrived: None,
+            acknowledged: Vec::new(),
+            requests: mpsc::channel(256),
+            reports: mpsc::unbounded_channel(),
+            unjudged: HashMap::new(),
+            over_since: None,
+            tally: Tally::default(),
+            rows: Vec::new(),
+            up: 0,
+            peak: 0,
+            tell: now + TELL,
+            counted: (0, 0, 0),
+            shared,
+        }
+    }
+
+    /// Places its calls and follows them until all are over.
+    pub(super) async fn run(mut self) {
+        let mut batch = Batch::new();
+        self.drain();
+        loop {
+            let now = self.shared.clock.now();
+            self.begin(now);
+            self.do_what_is_due(now);
+            self.leave();
+            if now >= self.tell {
+                self.tell(now);
+            }
+            if self.is_done(now) {
+                break;
+            }
+            let wake = [self.deadline, self.agenda.next(), self.next_call()].into_iter().flatten();
+            let wake = wake.chain([self.tell]).min().map(|at| self.shared.clock.instant(at).into());
+            tokio::select! {
+                biased;
+                ready = self.socket.readable() => {
+                    if ready.is_ok() {
+                        self.receive(&mut batch);
+                    }
+                }
+                Some(request) = self.requests.1.recv() => {
+                    if let ToDriver::Command(command) = request {
+                        self.command(command);
+                    }
+                }
+                Some((call, report)) = self.reports.1.recv() => self.judge(call, report),
+                () = sleep_until(wake) => {}
+            }
+        }
+        self.tell(self.shared.clock.now());
+    }
+
+    /// When the next call begins.
+    fn next_call(&self) -> Option<Time> {
+        let plan = &self.shared.plan;
+        let due = (self.next < plan.calls && !self.stopping).then(|| plan.ramp.due(self.next))?;
+        Some(self.start + due)
+    }
+
+    /// Begins the calls that are due; or ends all, when the time is over.
+    fn begin(&mut self, now: Time) {
+        let over =
+            self.shared.stop.load(Ordering::Relaxed) || now.since(self.start) >= self.shared.plan.limit;
+        if over && !self.stopping {
+            self.stopping = true;
+            self.calls.values_mut().for_each(|call| call.asked = true);
+            self.command(Command::Shutdown);
+        }
+        for _ in 0..TURN {
+            match self.next_call().filter(|due| *due <= now) {
+                Some(due) => self.place(due),
+                None => return,
+            }
+        }
+    }
+
+    fn place(&mut self, due: Time) {
+        let (number, now) = (self.next, self.shared.clock.now());
+        self.next += self.shared.workers as u64;
+        let plan = &self.shared.plan;
+        let call = self.agent.new_call();
+        let request = CallRequest {
+            target: plan.target.uri.clone(),
+            destination: plan.target.destination,
+            local: plan.target.local,
+            media: plan.agent.media,
+            late_offer: false,
+            ring_timeout: plan.setup_timeout,
+            path: None,
+        };
+        let sampled = number.checked_rem(plan.sample) == Some(0);
+        let judges = self.shared.judges.as_ref().filter(|_| sampled);
+        let judging =
+            judges.and_then(|j| j.attend(call, self.requests.0.downgrade(), self.reports.0.clone()));
+        let sample = judging.map(|judging| {
+            let record = CallRecord::outgoing(&plan.target.uri);
+            Sample { record, judging, behind: Vec::new() }
+        });
+        self.calls.insert(call, Live::new(number, now, sample));
+        self.tally.begin(now.since(self.start), now.since(due));
+        self.agent.handle(now, Input::Command(Command::Call(call, Box::new(request))));
+        self.drain();
+    }
+
+    fn command(&mut self, command: Command) {
+        self.agent.handle(self.shared.clock.now(), Input::Command(command));
+        self.drain();
+    }
+
+    /// Does what is due by the agenda, and what the agent wanted to be woken for.
+    fn do_what_is_due(&mut self, now: Time) {
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.agent.handle(now, Input::Timeout);
+            self.drain();
+        }
+        while let Some(entry) = self.agenda.due(now) {
+            let Some(live) = self.calls.get_mut(&entry.call) else { continue };
+            match entry.item {
+                Item::Hangup if !live.asked => {
+                    live.asked = true;
+                    self.command(Command::Hangup { call: entry.call });
+                }
+                Item::Roll if entry.turn == live.turn => self.roll(now, entry.call),
+                Item::Frame(section) if entry.turn == live.turn => self.play(now, entry.call, section),
+                _ => {}
+            }
+        }
+    }
+
+    fn roll(&mut self, now: Time, call: CallHandle) {
+        let (Some(live), Some(shelf)) = (self.calls.get_mut(&call), &self.shared.shelf) else { return };
+        match live.roll(now, shelf) {
+            Roll::Begun(sections) => {
+                for (section, at) in sections {
+                    self.agenda.add(at, call, live.turn, Item::Frame(section));
+                }
+            }
+            Roll::Later => self.agenda.add(now + LOOK, call, live.turn, Item::Roll),
+        }
+    }
+
+    /// Sends the frames of a section that are due.
+    fn play(&mut self, now: Time, call: CallHandle, section: usize) {
+        while let Some(live) = self.calls.get_mut(&call) {
+            match live.frame(now, section) {
+                Some(Ok(frame)) => {
+                    self.agent.handle(now, Input::Frame { call, section, frame });
+                    self.drain();
+                }
+                Some(Err(next)) => return self.agenda.add(next, call, live.turn, Item::Frame(section)),
+                None => return,
+            }
+        }
+    }
+
+    fn receive(&mut self, batch: &mut Batch) {
+        let socket = self.socket.clone();
+        for _ in 0..TURN {
+            let Ok(more) = socket.receive(batch) else { return };
+            let clock = self.shared.clock;
+            let now = clock.now();
+            for Received { local, remote, received, data } in socket.datagrams(batch, &clock, now) {
+                self.arrived = Some(received);
+                let datagram = Datagram { socket: SOCKET, local, remote, data, received };
+                self.agent.handle(now, Input::Datagram(datagram));
+                self.drain();
+            }
+            self.arrived = None;
+            self.leave();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Polls the agent until it has nothing more to do. What is to be sent gathers in the train.
+    fn drain(&mut self) {
+        let now = self.shared.clock.now();
+        loop {
+            match self.agent.poll(now) {
+                Output::Transmit(transmit) => {
+                    if !self.train.joins(&transmit, self.socket.train()) {
+                        self.flush();
+                    }
+                    self.train.add(transmit);
+                }
+                Output::Event(event) => self.event(now, event),
+                Output::Timeout(deadline) => return self.deadline = deadline,
+                Output::EncoderTarget { call, section, target } => {
+                    if let Some(live) = self.calls.get_mut(&call) {
+                        live.target(section, target);
+                    }
+                }
+                Output::OpenSocket { request, .. } => {
+                    let result = Err(OpenError("a load has one socket for each worker".into()));
+                    self.agent.handle(now, Input::SocketOpened { request: Some(request), result });
+                }
+                Output::Connect { request, .. } => {
+                    let result = Err(OpenError("a load speaks SIP over UDP only".into()));
+                    self.agent.handle(now, Input::StreamOpened { request: Some(request), result });
+                }
+                Output::Resolve { request, .. } => {
+                    self.agent.handle(now, Input::Resolved { request, addresses: Vec::new() });
+                }
+                Output::CloseSocket(_) | Output::StreamSend { .. } => {}
+            }
+        }
+    }
+
+    fn event(&mut self, now: Time, event: Event) {
+        let call = match &event {
+            Event::Frame { call, .. }
+            | Event::Established { call, .. }
+            | Event::Media { call, .. }
+            | Event::Ended { call, .. } => *call,
+            _ => return,
+        };
+        let Some(live) = self.calls.get_mut(&call) else { return };
+        if let Some(sample) = live.sample.as_mut().filter(|_| !matches!(event, Event::Frame { .. })) {
+            sample.record.observe(&event, live.established.map(|at| now.since(at)));
+        }
+        match event {
+            Event::Established { .. } => {
+                live.established = Some(now);
+                let answer = self.arrived.unwrap_or(now).since(live.begun);
+                live.answer = Some(answer);
+                self.tally.established += 1;
+                self.tally.answer.record(answer);
+                self.acknowledged.push(call);
+                self.up += 1;
+                self.peak = self.peak.max(self.up);
+                self.agenda.add(now + self.shared.plan.hold, call, 0, Item::Hangup);
+            }
+            Event::Media { sections, .. } => {
+                live.agreed(&sections);
+                if self.shared.shelf.is_some() {
+                    self.agenda.add(now, call, live.turn, Item::Roll);
+                }
+            }
+            Event::Frame { section, frame, .. } => self.frame(now, call, section, frame),
+            Event::Ended { reason, stats, .. } => self.ended(now, call, &reason, &stats),
+            _ => {}
+        }
+    }
+
+    /// A frame arrived: of use only in a call that is judged.
+    fn frame(&mut self, now: Time, call: CallHandle, section: usize, frame: ReceivedFrame) {
+        let Some(live) = self.calls.get_mut(&call) else { return };
+        let is_video = live.is_video(section);
+        let Some(sample) = &mut live.sample else { return };
+        if sample.behind.contains(&section) && !frame.keyframe {
+            return;
+        }
+        sample.behind.retain(|s| *s != section);
+        if !sample.judging.frame(section, frame) && is_video {
+            sample.behind.push(section);
+            self.agent.handle(now, Input::Command(Command::RequestKeyframe { call, section }));
+        }
+    }
+
+    fn ended(&mut self, now: Time, call: CallHandle, reason: &EndReason, stats: &[SectionStats]) {
+        let Some(mut live) = self.calls.remove(&call) else { return };
+        if live.established.is_some() {
+            self.up -= 1;
+        }
+        // Its ACK may not have left yet, where nothing was to be held.
+        if self.acknowledged.contains(&call) {
+            let setup = now.since(live.begun);
+            live.setup = Some(setup);
+            self.tally.setup.record(setup);
+        }
+        let outcome = Outcome::of(reason, live.established.is_some(), live.asked, self.stopping);
+        self.tally.end(&outcome);
+        self.tally.rtp.add(stats);
+        if self.shared.plan.rows {
+            self.rows.push(live.row(self.start, now, outcome, stats));
+        }
+        if let Some(Sample { record, judging, .. }) = live.sample {
+            judging.finish();
+            self.unjudged.insert(call, record);
+        }
+    }
+
+    fn judge(&mut self, call: CallHandle, report: MediaReport) {
+        let Some(mut record) = self.unjudged.remove(&call) else { return };
+        record.media = report;
+        // That a call did not come about is counted already.
+        if record.setup_ms.is_none() {
+            return;
+        }
+        let verdict = record.verdict(&self.shared.plan.expectation);
+        self.tally.judged += 1;
+        self.tally.bad += u64::from(!verdict.good);
+        for reason in verdict.reasons {
+            *self.tally.complaints.entry(reason).or_default() += 1;
+        }
+    }
+
+    /// Sends what has gathered, and notes whose ACK is out.
+    fn leave(&mut self) {
+        self.flush();
+        if self.acknowledged.is_empty() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        for call in self.acknowledged.drain(..) {
+            if let Some(live) = self.calls.get_mut(&call) {
+                let setup = now.since(live.begun);
+                live.setup = Some(setup);
+                self.tally.setup.record(setup);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(train) = self.train.take() else { return };
+        if let Err(error) = self.socket.send(train.local, train.remote, &train.data, train.segment) {
+            // A full send buffer is loss, as on any link.
+            tracing::debug!(%error, remote = %train.remote, kind = ?train.kind, "a datagram was not sent");
+        }
+    }
+
+    fn tell(&mut self, now: Time) {
+        self.tell = now + TELL;
+        let transactions = self.agent.transaction_counters();
+        let dropped = &self.agent.counters().dropped;
+        let counted =
+            (transactions.retransmissions, transactions.timeouts, dropped.rtp_stray + dropped.rtp_refused);
+        self.tally.retransmissions += counted.0 - self.counted.0;
+        self.tally.timeouts += counted.1 - self.counted.1;
+        self.tally.rtp.stray += counted.2 - self.counted.2;
+        self.counted = counted;
+        let (tally, calls) = (std::mem::take(&mut self.tally), std::mem::take(&mut self.rows));
+        let update = Update { worker: self.index, tally, calls, up: self.up, peak: self.peak };
+        self.peak = self.up;
+        if self.shared.updates.send(update).is_err() {
+            // Nobody follows the load any more.
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_done(&mut self, now: Time) -> bool {
+        let placed = self.stopping || self.next >= self.shared.plan.calls;
+        if !placed || self.agent.calls() > 0 {
+            self.over_since = None;
+            return false;
+        }
+        let waited = now.since(*self.over_since.get_or_insert(now));
+        self.unjudged.is_empty() || waited >= VERDICTS
+    }
+}
