@@ -19,6 +19,19 @@ pub struct Findings {
     pub streams: Vec<StreamFindings>,
     /// STUN transactions between two addresses.
     pub stun: Vec<StunFindings>,
+    /// What was there and is not above, since there was more than is kept.
+    pub left_out: LeftOut,
+}
+
+/// What a bound of the analysis left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Messages of calls that are not followed.
+    pub calls: u64,
+    /// Streams.
+    pub streams: u64,
+    /// STUN messages between further pairs of addresses.
+    pub stun: u64,
 }
 
 /// What a capture file held, packet by packet.

@@ -3,8 +3,10 @@
 //! A live call is recorded by a [`Tap`] in the media path, which never waits, and a [`Recorder`] on a thread
 //! of its own, which writes pcapng: every datagram, as this end saw it, with nanosecond timestamps.
 //!
-//! A capture that anybody wrote is read by a [`read::Reader`].
+//! A capture that anybody wrote is read by a [`read::Reader`], and an [`Analysis`](analysis::Analysis) tells what it
+//! holds.
 
+pub mod analysis;
 mod datagram;
 pub mod findings;
 mod input;

@@ -29,4 +29,5 @@ pub mod ske;
 pub mod stun;
 pub mod time;
 
+pub use call::convert::payload_format;
 pub use time::Time;

@@ -10,7 +10,7 @@ use crate::sdp::format::AacPacking;
 use crate::sdp::{Encoding, Format, h264};
 
 /// How a negotiated format travels in RTP.
-pub(super) fn payload_format(format: &Format) -> PayloadFormat {
+pub fn payload_format(format: &Format) -> PayloadFormat {
     match &format.encoding {
         Encoding::H264(f) => PayloadFormat::H264(H264Format {
             mode: match f.packetization_mode {

@@ -8,7 +8,7 @@ mod accept;
 mod bye;
 mod cancel;
 mod command;
-mod convert;
+pub(crate) mod convert;
 mod crypto;
 mod info;
 mod invite;

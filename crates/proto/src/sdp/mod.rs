@@ -21,6 +21,7 @@ mod media;
 mod negotiate;
 mod offer;
 mod session;
+mod view;
 
 pub use bandwidth::{Bandwidth, BandwidthKind};
 pub use capabilities::{
@@ -35,3 +36,4 @@ pub use negotiate::{
     Feedback, Negotiated, NegotiatedSection, RemoteSource, SessionFacts, TelephoneEvents, VideoLimits,
 };
 pub use session::{Connection, Host, Line, MediaDescription, Origin, SessionDescription};
+pub use view::{CryptoLine, SectionView, View};
