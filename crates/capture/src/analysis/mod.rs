@@ -7,6 +7,8 @@
 //! RTP is found by the signalling (addresses, SSRCs, and the pair of addresses that the signalling itself uses), and
 //! without it by the way its numbers go on.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod calls;
 mod options;
 mod sink;

@@ -81,11 +81,11 @@ impl Evidence {
         let (start, end, reserved) = (header & 0x80 != 0, header & 0x40 != 0, header & 0x20 != 0);
         let kind = header & 0x1f;
         // RFC 6184 section 5.8: never start and end at once, the reserved bit 0, no fragments of fragments.
-        let mut fits = !reserved && !(start && end) && matches!(kind, 1 | 5 | 6 | 7 | 8) && !part.is_empty();
+        let is_wrong = reserved || start && end || part.is_empty();
+        let mut fits = !is_wrong && matches!(kind, 1 | 5..=8);
         if start {
             fits &= !matches!(kind, 1 | 5) || is_slice(part);
-        } else if let Some((nal, next)) = open.filter(|&(_, next)| next == sequence) {
-            debug_assert_eq!(next, sequence);
+        } else if let Some((nal, _)) = open.filter(|&(_, next)| next == sequence) {
             let goes_on = nal == (indicator & 0x60 | kind);
             *(if goes_on { &mut self.continued } else { &mut self.broken }) += 1;
             fits &= goes_on;

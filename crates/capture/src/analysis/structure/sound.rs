@@ -94,7 +94,7 @@ impl Correlation {
 /// A sample of G.711 mu-law, roughly in units of its smallest step.
 fn mu_law(octet: u8) -> f64 {
     let octet = !octet;
-    let magnitude = (i32::from(octet & 0x0f) * 2 + 33 << (octet >> 4 & 7)) - 33;
+    let magnitude = ((i32::from(octet & 0x0f) * 2 + 33) << (octet >> 4 & 7)) - 33;
     f64::from(if octet & 0x80 != 0 { -magnitude } else { magnitude })
 }
 
