@@ -21,8 +21,8 @@ fn load(args: &[&str]) -> (Option<i32>, String, String) {
 
 /// The last event of this name in the output of `load --json`.
 fn event(stdout: &str, name: &str) -> Value {
-    let events = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let found = events.filter(|event| event["event"] == name).next_back();
+    let mut events = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let found = events.rfind(|event| event["event"] == name);
     found.unwrap_or_else(|| panic!("no event {name} in:\n{stdout}"))
 }
 
