@@ -2,13 +2,14 @@
 //!
 //! [`Link`] is the engine: one direction of a line that loses, delays, reorders, duplicates and queues. It
 //! says of each datagram when it arrives, and carries none itself, so that the same code serves a test on a
-//! virtual clock and an impairment in front of a real socket. [`Network`] joins hosts by links (and
+//! virtual clock and an impairment in front of a real socket ([`impair`]). [`Network`] joins hosts by links (and
 //! [`Middlebox`]es: a [`Nat`] or a [`Firewall`] of any behaviour), and [`World`] runs [`Node`]s on the network. [`Pair`]
 //! is a world of two agents that call each other.
 //!
 //! Everything here is a function of its inputs and a seed: two runs with equal seeds are equal to the last
 //! octet. Nothing reads a clock, sleeps or starts a thread.
 
+pub mod impair;
 mod link;
 pub mod media;
 mod nat;
