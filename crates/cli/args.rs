@@ -1,8 +1,10 @@
 //! What is typed.
 
+mod impair;
 mod load;
 mod verdict;
 
+pub(crate) use impair::ImpairArgs;
 pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
 pub(crate) use verdict::{PeerMediaArgs, VerdictArgs};
 
@@ -54,13 +56,16 @@ pub(crate) struct DemoArgs {
     /// Where call.mp4, call.pcapng and call.json go.
     #[arg(long, default_value = "visavis-demo")]
     pub(crate) out: PathBuf,
-    /// Drop all video packets on the way, to see a bad verdict.
+    /// Lose all video packets on the way to the callee, to see a bad verdict: short for --impair
+    /// up.video:loss=100%. Up is from the caller to the callee here.
     #[arg(long)]
     pub(crate) drop_video: bool,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
+    #[command(flatten)]
+    pub(crate) impair: ImpairArgs,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +80,8 @@ pub(crate) struct AnswerArgs {
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]
     pub(crate) peer_media: PeerMediaArgs,
+    #[command(flatten)]
+    pub(crate) impair: ImpairArgs,
     /// Stop after this many calls have ended.
     #[arg(long, value_name = "N")]
     pub(crate) max_calls: Option<u64>,
@@ -104,6 +111,8 @@ pub(crate) struct CallArgs {
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]
     pub(crate) peer_media: PeerMediaArgs,
+    #[command(flatten)]
+    pub(crate) impair: ImpairArgs,
     /// Hang up after this long, seconds (or 500ms, 2m); 0: when interrupted, or when the peer does.
     #[arg(long, default_value = "10s", value_parser = duration)]
     pub(crate) duration: Duration,

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod counts;
+mod impairment;
 mod keep;
 mod lines;
 mod output;

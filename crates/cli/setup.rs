@@ -78,7 +78,7 @@ pub(crate) fn options(endpoint: &EndpointArgs, media: &MediaArgs) -> Result<Opti
         None => Vec::new(),
     };
     let media = plan(media, media.pitch())?;
-    Ok(Options { listen: endpoint.listen, fallback_ports, agent, media, tap: None, filter: None })
+    Ok(Options { listen: endpoint.listen, fallback_ports, agent, media, tap: None, impair: None })
 }
 
 /// An endpoint on loopback, on a free port, with a test tone of this pitch (Hz).

@@ -4,6 +4,7 @@ use super::{interruption, summary};
 use crate::Failure;
 use crate::args::{AnswerArgs, Profile};
 use crate::counts;
+use crate::impairment;
 use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
@@ -36,6 +37,8 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
         None if args.ring.is_zero() => AnswerPolicy::Accept,
         None => AnswerPolicy::Ask,
     };
+    options.impair = args.impair.impair();
+    let impair = options.impair.clone();
     let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
     let address = endpoint.local_addr();
@@ -105,6 +108,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
         }
     }
     counts::report(&endpoint, output).await;
+    impairment::report(&endpoint, impair.as_ref(), "here", args.impair.impair_log.as_deref(), output).await?;
     endpoint.shutdown().await;
     output.event("summary", || json!({ "calls": tally.ended, "bad": tally.bad }));
     let calls = if tally.ended == 1 { "call" } else { "calls" };

@@ -4,6 +4,7 @@ use super::{interruption, summary};
 use crate::Failure;
 use crate::args::CallArgs;
 use crate::counts;
+use crate::impairment;
 use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
@@ -23,6 +24,8 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
     peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     let media = options.agent.media;
+    options.impair = args.impair.impair();
+    let impair = options.impair.clone();
     let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
     output.event("listening", || json!({ "address": endpoint.local_addr().to_string() }));
@@ -50,6 +53,7 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
         record.media = media;
     }
     counts::report(&endpoint, output).await;
+    impairment::report(&endpoint, impair.as_ref(), "here", args.impair.impair_log.as_deref(), output).await?;
     endpoint.shutdown().await;
     let verdict = record.verdict(&expected);
     summary(output, id, &record, &verdict);

@@ -3,6 +3,7 @@
 use super::{interruption, requirements};
 use crate::Failure;
 use crate::args::{DemoArgs, Profile, Ske};
+use crate::impairment;
 use crate::keep::Keep;
 use crate::output::{Output, millis, percent};
 use crate::peer;
@@ -12,15 +13,15 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use visavis::impair::{Traffic, Way};
 use visavis::media_codecs::judge::{Distribution, JudgeConfig, Judgement};
 use visavis::proto::agent::{ARMED, Admission, Config};
-use visavis::proto::io::PacketKind;
 use visavis::proto::nat::{Candidate, CandidateKind, NatKind, Ticket};
 use visavis::proto::sdp::AAC_FIRST_AUDIO;
 use visavis::proto::ske::Lab;
 use visavis::{
-    Arrival, CallOptions, CallRecord, Endpoint, Expectation, Incoming, Options, PeerTickets, Recording,
-    Tones, Verdict,
+    Arrival, CallOptions, CallRecord, Endpoint, Expectation, Impair, Impairment, Incoming, Options,
+    PeerTickets, Recording, Tones, Verdict,
 };
 
 /// The callee's tone, Hz: not the caller's, so that sound that comes back to its sender is told from sound of the other
@@ -40,9 +41,8 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     let mut callee = side(&args, callee_pitch)?;
     callee.media.receive.record = Some(Recording { path: video.clone(), keep_aac: args.media.keep_aac });
     let mut caller = side(&args, pitch)?;
-    if args.drop_video {
-        caller.filter = Some(Box::new(|transmit| transmit.kind != PacketKind::Video));
-    }
+    caller.impair = impair(&args);
+    let impair = caller.impair.clone();
     let facetime = args.media.profile == Profile::Facetime2010;
     if facetime {
         let scheme = args.media.facetime.ske.clone();
@@ -94,6 +94,10 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
             record.media = media;
         }
     }
+    report(output, &there, &back);
+    let log = args.out.join("impairment.jsonl");
+    let log = args.impair.impair_log.as_deref().unwrap_or(&log);
+    impairment::report(&caller, impair.as_ref(), "at the caller", Some(log), output).await?;
     caller.shutdown().await;
     callee.shutdown().await;
     let (_, captured) = capture.finish()?;
@@ -112,7 +116,6 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     let path = args.out.join("call.json");
     let text = serde_json::to_string_pretty(&record).unwrap_or_default();
     std::fs::write(&path, text).map_err(|e| missing(&path, e))?;
-    report(output, &there, &back);
     requirements(output, &verdict);
     output.say(format!(
         "left in {}: call.mp4 (what the callee saw and heard), call.pcapng ({} packets), call.json",
@@ -122,6 +125,17 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     output.say(format!("verdict: {verdict}"));
     output.event("verdict", || json!({ "verdict": verdict, "caller": there, "callee": back }));
     if verdict.good { Ok(()) } else { Err(Failure::Bad) }
+}
+
+/// What is done to the caller's datagrams.
+fn impair(args: &DemoArgs) -> Option<Impair> {
+    let wanted = args.impair.impair();
+    if !args.drop_video {
+        return wanted;
+    }
+    let blackout = Impairment::blackout(Way::Up, Traffic::Video);
+    let lines = args.impair.impair.clone().map_or(blackout.clone(), |lines| blackout.and(lines));
+    Some(Impair { lines, seed: args.impair.impair_seed })
 }
 
 /// One of the two endpoints: AAC-ELD first, since both have it, and a judge that knows the clocks to be one.

@@ -2,7 +2,7 @@
 
 use crate::call::CallFeed;
 use crate::clock::Clock;
-use crate::endpoint::Filter;
+use crate::impair::{Gate, ImpairmentLog};
 use crate::interfaces::Interfaces;
 use crate::media::{MediaSink, Reaction};
 use crate::socket::{Batch, Received, Socket};
@@ -48,6 +48,8 @@ pub(crate) enum ToDriver {
     Stats(CallHandle, oneshot::Sender<Option<Vec<SectionStats>>>),
     /// The agent's counters.
     Counters(oneshot::Sender<Counters>),
+    /// What was done to its datagrams; `None` where nothing is.
+    Impairment(oneshot::Sender<Option<ImpairmentLog>>),
 }
 
 /// A datagram that a side socket's reader passes on.
@@ -75,7 +77,7 @@ pub(crate) struct Driver {
     next_request: u64,
     media: MediaSink,
     tap: Option<Tap>,
-    filter: Option<Filter>,
+    gate: Option<Gate>,
     train: Train,
     deadline: Option<Time>,
     send_errors: u64,
@@ -94,7 +96,7 @@ pub(crate) struct Parts {
     pub(crate) new_calls: mpsc::UnboundedSender<(Event, CallFeedSeed)>,
     pub(crate) media: MediaSink,
     pub(crate) tap: Option<Tap>,
-    pub(crate) filter: Option<Filter>,
+    pub(crate) gate: Option<Gate>,
 }
 
 impl Driver {
@@ -117,7 +119,7 @@ impl Driver {
             next_request: 0,
             media: parts.media,
             tap: parts.tap,
-            filter: parts.filter,
+            gate: parts.gate,
             train: Train::default(),
             deadline: None,
             send_errors: 0,
@@ -135,7 +137,8 @@ impl Driver {
         self.drain();
         let mut leave_at = None;
         while open || !self.is_done(&mut leave_at) {
-            let wake = self.deadline.into_iter().chain(leave_at).min();
+            let line = self.gate.as_ref().and_then(Gate::due);
+            let wake = self.deadline.into_iter().chain(leave_at).chain(line).min();
             let wake = wake.map(|t| tokio::time::Instant::from_std(self.clock.instant(t)));
             tokio::select! {
                 biased;
@@ -174,6 +177,7 @@ impl Driver {
                     let now = self.clock.now();
                     self.agent.handle(now, Input::Timeout);
                     self.drain();
+                    self.arrivals();
                 }
             }
         }
@@ -189,6 +193,9 @@ impl Driver {
     fn is_done(&self, leave_at: &mut Option<Time>) -> bool {
         if self.agent.calls() > 0 {
             *leave_at = None;
+            return false;
+        }
+        if self.gate.as_ref().is_some_and(Gate::sends) {
             return false;
         }
         let now = self.clock.now();
@@ -211,7 +218,29 @@ impl Driver {
         }
     }
 
+    /// A datagram came in: it is there, or there is a line before it.
     fn datagram(&mut self, now: Time, socket: SocketId, d: Received<'_>) {
+        match &mut self.gate {
+            Some(gate) => {
+                gate.receive(socket, d);
+                self.arrivals();
+            }
+            None => self.arrived(now, socket, d),
+        }
+    }
+
+    /// Takes what has left the line in.
+    fn arrivals(&mut self) {
+        loop {
+            let now = self.clock.now();
+            let Some(a) = self.gate.as_mut().and_then(|gate| gate.received(now)) else { return };
+            let (local, remote, received) = (a.local, a.remote, a.received);
+            self.arrived(now, a.socket, Received { local, remote, received, data: &a.data });
+            self.drain();
+        }
+    }
+
+    fn arrived(&mut self, now: Time, socket: SocketId, d: Received<'_>) {
         if let Some(tap) = &self.tap {
             tap.record(d.received, Direction::Inbound, d.local, d.remote, d.data);
         }
@@ -267,6 +296,9 @@ impl Driver {
             }
             ToDriver::Stats(call, answer) => drop(answer.send(self.agent.stats(call))),
             ToDriver::Counters(answer) => drop(answer.send(self.agent.counters().clone())),
+            ToDriver::Impairment(answer) => {
+                drop(answer.send(self.gate.as_ref().map(|gate| gate.log().clone())));
+            }
         }
         self.drain();
     }
@@ -288,6 +320,9 @@ impl Driver {
                 Output::Event(event) => self.event(event),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
+                    while let Some(transmit) = self.gate.as_mut().and_then(|gate| gate.sent(now)) {
+                        self.depart(transmit);
+                    }
                     self.flush();
                     return;
                 }
@@ -371,7 +406,12 @@ impl Driver {
             | Event::Ended { call, .. } => *call,
         };
         match &event {
-            Event::Media { sections, .. } => self.media.sections(call, sections),
+            Event::Media { sections, .. } => {
+                if let Some(gate) = &mut self.gate {
+                    gate.sections(sections);
+                }
+                self.media.sections(call, sections);
+            }
             Event::Ended { .. } => self.media.ended(call),
             _ => {}
         }
@@ -390,9 +430,6 @@ impl Driver {
     }
 
     fn transmit(&mut self, now: Time, transmit: Transmit) {
-        if self.filter.as_mut().is_some_and(|sends| !sends(&transmit)) {
-            return;
-        }
         if let Some(tap) = &self.tap {
             let port = self.sockets.get(&transmit.socket).map_or(0, |(s, _)| s.local().port());
             let ip = transmit.local.unwrap_or_else(|| {
@@ -400,6 +437,13 @@ impl Driver {
             });
             tap.record(now, Direction::Outbound, SocketAddr::new(ip, port), transmit.remote, &transmit.data);
         }
+        match &mut self.gate {
+            Some(gate) => gate.send(now, transmit),
+            None => self.depart(transmit),
+        }
+    }
+
+    fn depart(&mut self, transmit: Transmit) {
         if !self.train.joins(&transmit, self.main.train()) {
             self.flush();
         }

@@ -3,6 +3,7 @@
 use crate::call::{Call, CallFeed, Incoming};
 use crate::clock::Clock;
 use crate::driver::{CallFeedSeed, Driver, Parts, ToDriver};
+use crate::impair::{Gate, Impair, ImpairmentLog};
 use crate::interfaces::local_addresses;
 use crate::media::{MediaPlan, MediaSink};
 use crate::socket::Socket;
@@ -15,7 +16,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use visavis_capture::Tap;
 use visavis_proto::agent::{Agent, Config, Counters};
-use visavis_proto::io::{CallHandle, CallRequest, Command, Event, MediaChoice, Party, PathRequest, Transmit};
+use visavis_proto::io::{CallHandle, CallRequest, Command, Event, MediaChoice, Party, PathRequest};
 use visavis_proto::nat::{Classification, Ticket};
 use visavis_report::MediaReport;
 
@@ -75,12 +76,9 @@ pub struct Options {
     pub media: MediaPlan,
     /// Where every datagram is copied to, for a capture file.
     pub tap: Option<Tap>,
-    /// Says of each datagram whether it is sent; what is not, is lost as on a bad link, and is not in a capture.
-    pub filter: Option<Filter>,
+    /// What the line before this endpoint does to its datagrams.
+    pub impair: Option<Impair>,
 }
-
-/// See [`Options::filter`].
-pub type Filter = Box<dyn FnMut(&Transmit) -> bool + Send>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -90,7 +88,7 @@ impl Default for Options {
             agent: Config::default(),
             media: MediaPlan::default(),
             tap: None,
-            filter: None,
+            impair: None,
         }
     }
 }
@@ -179,9 +177,9 @@ impl Endpoint {
             MediaSink::start(options.media, clock, requests.downgrade(), report).map_err(Error::Threads)?;
         let local = socket.local();
         let agent = Agent::new(options.agent, seed);
-        let (tap, filter) = (options.tap, options.filter);
+        let (tap, gate) = (options.tap, options.impair.as_ref().map(Gate::new));
         let driver =
-            Driver::new(Parts { agent, clock, socket, requests: inbox, new_calls, media: sink, tap, filter });
+            Driver::new(Parts { agent, clock, socket, requests: inbox, new_calls, media: sink, tap, gate });
         let driver = tokio::spawn(driver.run());
         let (new_calls, reports) = (Mutex::new(arrivals), Mutex::new(reports));
         Ok(Endpoint { local, requests, new_calls, reports, driver, media })
@@ -328,6 +326,14 @@ impl Endpoint {
         let (answer, counters) = oneshot::channel();
         self.requests.send(ToDriver::Counters(answer)).await.ok()?;
         counters.await.ok()
+    }
+
+    /// What the line before this endpoint did to its datagrams so far; `None` where there is none
+    /// ([`Options::impair`]).
+    pub async fn impairment(&self) -> Option<ImpairmentLog> {
+        let (answer, log) = oneshot::channel();
+        self.requests.send(ToDriver::Impairment(answer)).await.ok()?;
+        log.await.ok().flatten()
     }
 
     /// Ends all calls with BYE and takes no new ones.
