@@ -4,16 +4,19 @@
 //! [`visavis_capture::findings`] reads. Everything here is a function of those two: nothing reads a clock, a
 //! socket or a file, so that a report on an old capture is made by the same code as one on a call just over.
 
+pub mod evidence;
 pub mod html;
 pub mod junit;
 mod log;
 mod media;
 pub mod metrics;
 pub mod record;
+pub mod run;
 mod timeline;
 mod unix;
 pub mod verdict;
 
+pub use evidence::{End, Evidence, Role, Shown};
 pub use log::{CallLog, LogEntry};
 pub use media::MediaReport;
 pub use record::{CallRecord, SectionRecord};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use std::time::Duration;
 use visavis_proto::frame::MediaKind;
 use visavis_proto::io::{EndReason, Event, MediaFormat, Party, Section, SectionStats};
+use visavis_proto::rtp::srtp::MasterKey;
 
 /// A call from its first event to its last. What was not measured is `None`, and `null` in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -31,6 +32,9 @@ pub struct CallRecord {
     /// What happened, and when. In `call.json` it stands beside the record.
     #[serde(skip)]
     pub log: CallLog,
+    /// The master keys of its SRTP, to read its capture with; in no file unless somebody puts them there.
+    #[serde(skip)]
+    pub keys: Vec<MasterKey>,
 }
 
 /// What was agreed and measured in one media section.
@@ -108,6 +112,10 @@ impl CallRecord {
                         self.sections[index].agree(section);
                     }
                 }
+            }
+            Event::Protected { protection, .. } => {
+                self.keys =
+                    protection.keys.as_deref().map_or_else(Vec::new, |(a, b)| vec![a.clone(), b.clone()]);
             }
             Event::Ended { reason, stats, .. } => {
                 self.end = Some(word(reason));

@@ -130,9 +130,6 @@ fn escape(text: &str, out: &mut String) {
             '\'' => out.push_str("&#39;"),
             '\r' if chars.peek() == Some(&'\n') => {}
             '\n' | '\t' => out.push(c),
-            // Control pictures: one for each control character, 0x2400 above it.
-            '\u{0}'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
-            '\u{7f}' => out.push('\u{2421}'),
             _ if is_hidden(c) => {
                 out.push_str("[U+");
                 out.push_str(&format!("{:04X}", c as u32));
@@ -143,10 +140,10 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-/// C1 controls, marks and overrides of direction, what has no width, line separators, tags, noncharacters.
+/// Controls, marks and overrides of direction, what has no width, line separators, tags, noncharacters.
 fn is_hidden(c: char) -> bool {
     matches!(c,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -168,8 +165,11 @@ mod tests {
 
     #[test]
     fn what_nobody_sees_becomes_visible() {
-        assert_eq!(Html::from("a\u{202e}b\u{0}\u{1b}\u{7f}\u{200b}").as_str(), "a[U+202E]b␀␛␡[U+200B]");
-        assert_eq!(Html::from("a\r\nb\tc\rd").as_str(), "a\nb\tc␍d");
+        assert_eq!(
+            Html::from("a\u{202e}b\u{0}\u{1b}\u{7f}\u{200b}").as_str(),
+            "a[U+202E]b[U+0000][U+001B][U+007F][U+200B]"
+        );
+        assert_eq!(Html::from("a\r\nb\tc\rd").as_str(), "a\nb\tc[U+000D]d");
         assert_eq!(Html::from("Zoë 日本 🎥").as_str(), "Zoë 日本 🎥");
     }
 }

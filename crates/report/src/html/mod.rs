@@ -19,8 +19,11 @@
 //! anything; `scroll` around what may be wider than the page; `pair` around two things that stand side by side where
 //! there is room; `facts` on a `dl`; `note` on a paragraph of small print. `details` and `pre` look right as they are.
 
+mod call;
 mod markup;
 
+pub use call::call_page;
+pub(crate) use call::call_title;
 pub use markup::{Html, el, void};
 
 use data_encoding::BASE64;
@@ -64,6 +67,8 @@ pub enum Tone {
     Bad,
     /// Not measured, not applicable.
     Unknown,
+    /// Neither the one nor the other.
+    Plain,
 }
 
 impl Tone {
@@ -77,6 +82,7 @@ impl Tone {
             Tone::Good => ("badge good", "✓ "),
             Tone::Bad => ("badge bad", "✗ "),
             Tone::Unknown => ("badge unknown", "– "),
+            Tone::Plain => ("badge", ""),
         }
     }
 }
