@@ -2,10 +2,12 @@
 
 mod impair;
 mod load;
+mod report;
 mod verdict;
 
 pub(crate) use impair::ImpairArgs;
 pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
+pub(crate) use report::ReportArgs;
 pub(crate) use verdict::{PeerMediaArgs, VerdictArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -66,6 +68,8 @@ pub(crate) struct DemoArgs {
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]
     pub(crate) impair: ImpairArgs,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +82,8 @@ pub(crate) struct AnswerArgs {
     pub(crate) media: MediaArgs,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
     #[command(flatten)]
     pub(crate) peer_media: PeerMediaArgs,
     #[command(flatten)]
@@ -109,6 +115,8 @@ pub(crate) struct CallArgs {
     pub(crate) media: MediaArgs,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
     #[command(flatten)]
     pub(crate) peer_media: PeerMediaArgs,
     #[command(flatten)]

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use visavis::Endpoint;
 use visavis::proto::agent::{Counters, Dropped, Received};
 
-/// Prints the counts of an endpoint: all of them for programs, for people what is not zero.
-pub(crate) async fn report(endpoint: &Endpoint, output: &Output) {
-    let Some(counters) = endpoint.counters().await else { return };
+/// Prints the counts of an endpoint: all of them for programs, for people what is not zero. Gives those, too.
+pub(crate) async fn report(endpoint: &Endpoint, output: &Output) -> Vec<(String, u64)> {
+    let Some(counters) = endpoint.counters().await else { return Vec::new() };
     let (received, dropped) = (received(&counters), dropped(&counters));
     output.event("counters", || {
         let object = |counts: &[(&str, u64)]| -> Map<String, Value> {
@@ -18,6 +18,12 @@ pub(crate) async fn report(endpoint: &Endpoint, output: &Output) {
             "stun_answered": counters.stun_answered,
         })
     });
+    let named = |kind: &str, counts: &[(&str, u64)]| -> Vec<(String, u64)> {
+        let some = counts.iter().filter(|(_, count)| *count > 0);
+        some.map(|(name, count)| (format!("{kind}: {}", name.replace('_', " ")), *count)).collect()
+    };
+    let mut all = named("received", &received);
+    all.extend(named("dropped", &dropped));
     let said = |counts: &[(&str, u64)]| {
         let some = counts.iter().filter(|(_, count)| *count > 0);
         some.map(|(name, count)| format!("{} {count}", name.replace('_', " "))).collect::<Vec<_>>().join(", ")
@@ -29,6 +35,7 @@ pub(crate) async fn report(endpoint: &Endpoint, output: &Output) {
     if !dropped.is_empty() {
         output.say(format!("  dropped: {dropped}"));
     }
+    all
 }
 
 // Both take the counts apart in full, so that a new one is not forgotten here.

@@ -9,6 +9,7 @@ mod lines;
 mod output;
 mod peer;
 mod polite;
+mod report;
 mod session;
 mod setup;
 

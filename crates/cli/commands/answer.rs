@@ -8,6 +8,7 @@ use crate::impairment;
 use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
+use crate::report::Report;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use tokio::sync::mpsc;
 use visavis::proto::agent::AnswerPolicy;
 use visavis::proto::io::CallHandle;
+use visavis::report::Role;
 use visavis::{Arrival, Call, CallRecord, Endpoint, Expectation, MediaReport};
 
 /// How many calls ended how, and what is waiting for its other half.
@@ -22,6 +24,7 @@ struct Tally {
     expected: Expectation,
     records: HashMap<CallHandle, CallRecord>,
     reports: HashMap<CallHandle, MediaReport>,
+    pages: Option<Report>,
     ended: u64,
     bad: u64,
 }
@@ -39,7 +42,9 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     };
     options.impair = args.impair.impair();
     let impair = options.impair.clone();
-    let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
+    let pages = Report::begin(&args.report, "answer", &mut options.media)?;
+    let path = args.endpoint.capture.clone().or_else(|| pages.as_ref().map(Report::capture));
+    let capture = path.map(|path| Capture::start(&path, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
     let address = endpoint.local_addr();
     output.event("listening", || json!({ "address": address.to_string() }));
@@ -56,7 +61,8 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     let (done, mut finished) = mpsc::unbounded_channel();
     let stop = interruption();
     let mut interrupted = stop.clone();
-    let mut tally = Tally { expected, records: HashMap::new(), reports: HashMap::new(), ended: 0, bad: 0 };
+    let mut tally =
+        Tally { expected, records: HashMap::new(), reports: HashMap::new(), pages, ended: 0, bad: 0 };
     let mut open = 0u64;
     let most = if tickets.is_some() { Some(1) } else { args.max_calls };
     if let Some(tickets) = tickets {
@@ -107,7 +113,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
             }
         }
     }
-    counts::report(&endpoint, output).await;
+    let counters = counts::report(&endpoint, output).await;
     impairment::report(&endpoint, impair.as_ref(), "here", args.impair.impair_log.as_deref(), output).await?;
     endpoint.shutdown().await;
     output.event("summary", || json!({ "calls": tally.ended, "bad": tally.bad }));
@@ -116,6 +122,9 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     if let Some(capture) = capture {
         let (path, written) = capture.finish()?;
         output.say(format!("  {} packets in {}", written.written, path.display()));
+        if let Some(pages) = tally.pages {
+            pages.all(&counters, &path, output)?;
+        }
     }
     if tally.bad == 0 { Ok(()) } else { Err(Failure::Bad) }
 }
@@ -182,5 +191,8 @@ impl Tally {
         self.ended += 1;
         self.bad += u64::from(!verdict.good);
         summary(output, handle.0, &record, &verdict);
+        if let Some(pages) = &mut self.pages {
+            pages.keep(Role::Callee, handle.0, record, &verdict);
+        }
     }
 }

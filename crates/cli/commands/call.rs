@@ -8,9 +8,11 @@ use crate::impairment;
 use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
+use crate::report::Report;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
+use visavis::report::Role;
 use visavis::{CallOptions, CallRecord, Endpoint, Target};
 
 pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> {
@@ -26,7 +28,9 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     let media = options.agent.media;
     options.impair = args.impair.impair();
     let impair = options.impair.clone();
-    let capture = args.endpoint.capture.as_deref().map(|p| Capture::start(p, &mut options)).transpose()?;
+    let pages = Report::begin(&args.report, "call", &mut options.media)?;
+    let path = args.endpoint.capture.clone().or_else(|| pages.as_ref().map(Report::capture));
+    let capture = path.map(|path| Capture::start(&path, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
     output.event("listening", || json!({ "address": endpoint.local_addr().to_string() }));
     let (late_offer, ring_timeout) = (args.late_offer, args.ring_timeout);
@@ -52,7 +56,7 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     if let Some((_, media)) = endpoint.media_report().await {
         record.media = media;
     }
-    counts::report(&endpoint, output).await;
+    let counters = counts::report(&endpoint, output).await;
     impairment::report(&endpoint, impair.as_ref(), "here", args.impair.impair_log.as_deref(), output).await?;
     endpoint.shutdown().await;
     let verdict = record.verdict(&expected);
@@ -60,6 +64,9 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     if let Some(capture) = capture {
         let (path, written) = capture.finish()?;
         output.say(format!("  {} packets in {}", written.written, path.display()));
+        if let Some(pages) = pages {
+            pages.one(&[(Role::Caller, &record)], &verdict, &counters, &path, output)?;
+        }
     }
     if verdict.good { Ok(()) } else { Err(Failure::Bad) }
 }

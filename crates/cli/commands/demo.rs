@@ -7,6 +7,7 @@ use crate::impairment;
 use crate::keep::Keep;
 use crate::output::{Output, millis, percent};
 use crate::peer;
+use crate::report::{Report, write_record};
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
 use serde_json::json;
@@ -19,6 +20,7 @@ use visavis::proto::agent::{ARMED, Admission, Config};
 use visavis::proto::nat::{Candidate, CandidateKind, NatKind, Ticket};
 use visavis::proto::sdp::AAC_FIRST_AUDIO;
 use visavis::proto::ske::Lab;
+use visavis::report::Role;
 use visavis::{
     Arrival, CallOptions, CallRecord, Endpoint, Expectation, Impair, Impairment, Incoming, Options,
     PeerTickets, Recording, Tones, Verdict,
@@ -50,6 +52,8 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
         arm(&mut callee.agent, &args, scheme)?;
     }
     let media = caller.agent.media;
+    Report::begin(&args.report, "demo", &mut caller.media)?;
+    let pages = Report::begin(&args.report, "demo", &mut callee.media)?;
     let capture = Capture::start(&capture_path, &mut callee)?;
     let callee = Endpoint::start(callee).await?;
     let caller = Endpoint::start(caller).await?;
@@ -112,16 +116,17 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
         ("at the caller", there.verdict(&expected(pitch, callee_pitch))),
         ("at the callee", back.verdict(&expected(callee_pitch, pitch))),
     ]);
-    let record = json!({ "v": 1, "caller": there, "callee": back, "verdict": verdict });
-    let path = args.out.join("call.json");
-    let text = serde_json::to_string_pretty(&record).unwrap_or_default();
-    std::fs::write(&path, text).map_err(|e| missing(&path, e))?;
+    let ends = [(Role::Caller, &there), (Role::Callee, &back)];
+    write_record(&args.out, "demo", &ends, &verdict)?;
     requirements(output, &verdict);
     output.say(format!(
         "left in {}: call.mp4 (what the callee saw and heard), call.pcapng ({} packets), call.json",
         args.out.display(),
         captured.written,
     ));
+    if let Some(pages) = pages {
+        pages.one(&ends, &verdict, &[], &capture_path, output)?;
+    }
     output.say(format!("verdict: {verdict}"));
     output.event("verdict", || json!({ "verdict": verdict, "caller": there, "callee": back }));
     if verdict.good { Ok(()) } else { Err(Failure::Bad) }
