@@ -24,7 +24,7 @@ const LEAST_PICTURES: u64 = 200;
 
 /// What the two sides agree on.
 #[derive(Clone, Copy)]
-struct Sound {
+pub(crate) struct Sound {
     /// Its name in `--codecs`.
     codec: &'static str,
     /// The same in the record.
@@ -34,13 +34,14 @@ struct Sound {
     sample_rate: u32,
 }
 
-const PCMU: Sound = Sound { codec: "pcmu", agreed: "PCMU 8000 Hz", module: "g711", sample_rate: 8_000 };
+pub(crate) const PCMU: Sound =
+    Sound { codec: "pcmu", agreed: "PCMU 8000 Hz", module: "g711", sample_rate: 8_000 };
 const PCMA: Sound = Sound { codec: "pcma", agreed: "PCMA 8000 Hz", module: "g711", sample_rate: 8_000 };
 const OPUS: Sound = Sound { codec: "opus", agreed: "Opus 48000 Hz", module: "opus", sample_rate: 48_000 };
 
 /// How H.264 lies in RTP packets (RFC 6184 section 6).
 #[derive(Clone, Copy, PartialEq)]
-enum Video {
+pub(crate) enum Video {
     /// `packetization-mode=0`: every NAL unit in a packet of its own.
     SingleNal,
     /// `packetization-mode=1`: NAL units together in a packet, or in pieces.
@@ -65,14 +66,14 @@ struct Plan {
 }
 
 /// baresip, answering by itself and steered through its stdin.
-struct Baresip {
+pub(crate) struct Baresip {
     process: Process,
     address: String,
     recordings: PathBuf,
 }
 
 impl Baresip {
-    fn start(scratch: &Scratch, host: &str, sound: Sound, video: Option<Video>) -> Self {
+    pub(crate) fn start(scratch: &Scratch, host: &str, sound: Sound, video: Option<Video>) -> Self {
         need("baresip", "baresip-core baresip-ffmpeg");
         let (address, recordings) = (format!("{host}:{}", free_port(host)), scratch.file("recordings"));
         std::fs::create_dir(&recordings).expect("a new directory");
@@ -109,6 +110,11 @@ impl Baresip {
         let process = Process::start("baresip", &mut command);
         process.wait_for("baresip is ready", SOON);
         Baresip { process, address, recordings }
+    }
+
+    /// Where it is called.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Ends it, and gives the recording of what it heard.

@@ -10,6 +10,7 @@ mod ffmpeg;
 mod gstreamer;
 mod harness;
 mod linphone;
+mod load;
 mod media;
 mod namespaces;
 mod nat_calls;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// sipp on a port of its own, without a keyboard, with its errors in `errors` in its scratch directory.
-fn sipp(scratch: &Scratch, args: &[&str]) -> (Process, SocketAddr) {
+pub(crate) fn sipp(scratch: &Scratch, args: &[&str]) -> (Process, SocketAddr) {
     need("sipp", "sip-tester");
     let port = free_port("127.0.0.1");
     let mut command = Command::new("sipp");
@@ -18,7 +18,7 @@ fn sipp(scratch: &Scratch, args: &[&str]) -> (Process, SocketAddr) {
 }
 
 /// Waits for sipp, and asserts that every call went as its scenario says.
-fn assert_all_successful(mut sipp: Process, scratch: &Scratch) -> String {
+pub(crate) fn assert_all_successful(mut sipp: Process, scratch: &Scratch) -> String {
     let status = sipp.wait(A_CALL);
     let errors = std::fs::read_to_string(scratch.file("errors")).unwrap_or_default();
     assert_eq!(status.code(), Some(0), "{}\n{errors}", sipp.output());
@@ -26,7 +26,7 @@ fn assert_all_successful(mut sipp: Process, scratch: &Scratch) -> String {
 }
 
 /// The cumulative value of a row of sipp's statistics.
-fn statistic(screens: &str, name: &str) -> u64 {
+pub(crate) fn statistic(screens: &str, name: &str) -> u64 {
     let row = screens.lines().rev().find(|line| line.trim_start().starts_with(name));
     let value = row.and_then(|row| row.rsplit('|').next()).and_then(|cell| cell.trim().parse().ok());
     value.unwrap_or_else(|| panic!("sipp says nothing about {name}:\n{screens}"))

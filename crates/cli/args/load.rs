@@ -1,6 +1,6 @@
 //! `visavis load`.
 
-use super::{duration, listen, size};
+use super::{VerdictArgs, duration, listen, size};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,6 +40,8 @@ pub(crate) struct LoadArgs {
     /// Decode and judge every N-th call; 0: none.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) sample: u64,
+    #[command(flatten)]
+    pub(crate) verdict: VerdictArgs,
     /// How many calls may fail, or be judged bad, before the whole is bad (exit code 1).
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) max_failures: u64,

@@ -159,7 +159,7 @@ fn media(args: &LoadArgs, plan: &mut Plan) -> Result<(), Failure> {
         let codecs = Capabilities::audio_from_names(vec!["pcmu"]);
         agent.capabilities.audio = codecs.map_err(|e| Failure::Usage(e.to_string()))?;
     }
-    plan.expectation = Expectation::default();
+    plan.expectation = Expectation { require: args.verdict.requirements()?, ..Expectation::default() };
     plan.media = (args.media != LoadMedia::None).then(|| TestSources {
         size: args.size,
         fps: args.fps,

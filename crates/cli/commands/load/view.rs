@@ -2,7 +2,7 @@
 
 use super::{Ran, Second};
 use crate::args::{LoadArgs, LoadMedia};
-use crate::output::{Output, clock, millis, percent};
+use crate::output::{Output, clock, percent};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -167,6 +167,9 @@ fn times(histogram: &Histogram) -> String {
     format!("{}, max {}", shares.join(", "), time(histogram.max()))
 }
 
+/// Milliseconds to three digits, or `unknown`.
 fn time(time: Option<Duration>) -> String {
-    millis(time.map(|time| time.as_secs_f64() * 1e3))
+    let Some(ms) = time.map(|time| time.as_secs_f64() * 1e3) else { return "unknown".into() };
+    let digits = if ms < 10.0 { 2 } else { usize::from(ms < 100.0) };
+    format!("{ms:.digits$} ms")
 }
