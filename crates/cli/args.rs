@@ -1,10 +1,12 @@
 //! What is typed.
 
+mod control;
 mod impair;
 mod load;
 mod report;
 mod verdict;
 
+pub(crate) use control::ControlArgs;
 pub(crate) use impair::ImpairArgs;
 pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
 pub(crate) use report::ReportArgs;
@@ -48,6 +50,17 @@ pub(crate) enum Command {
     Load(Box<LoadArgs>),
     /// Say what the network around this machine is like.
     Probe(ProbeArgs),
+}
+
+impl Command {
+    /// Whether a script gives commands on stdin, and so reads JSON.
+    pub(crate) fn is_scripted(&self) -> bool {
+        match self {
+            Command::Answer(args) => args.control.control,
+            Command::Call(args) => args.control.control,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +113,11 @@ pub(crate) struct AnswerArgs {
     /// Let it ring for this long before answering.
     #[arg(long, default_value = "0", value_parser = duration, conflicts_with = "peer")]
     pub(crate) ring: Duration,
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+    /// With --control, answer calls at once instead of waiting for the script to do so.
+    #[arg(long, requires = "control", conflicts_with_all = ["decline", "ring"])]
+    pub(crate) auto_answer: bool,
 }
 
 #[derive(Debug, Args)]
@@ -121,9 +139,10 @@ pub(crate) struct CallArgs {
     pub(crate) peer_media: PeerMediaArgs,
     #[command(flatten)]
     pub(crate) impair: ImpairArgs,
-    /// Hang up after this long, seconds (or 500ms, 2m); 0: when interrupted, or when the peer does.
-    #[arg(long, default_value = "10s", value_parser = duration)]
-    pub(crate) duration: Duration,
+    /// Hang up after this long, seconds (or 500ms, 2m); 0: when interrupted, or when the peer does. Default: 10s, with
+    /// --control 0.
+    #[arg(long, value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
     /// Give up when it has rung for this long.
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub(crate) ring_timeout: Duration,
@@ -133,6 +152,16 @@ pub(crate) struct CallArgs {
     /// Keys to press once the call is up, for instance 12#.
     #[arg(long, value_name = "KEYS", value_parser = keys)]
     pub(crate) dtmf: Option<String>,
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+impl CallArgs {
+    /// How long the call lasts; zero: until somebody ends it.
+    pub(crate) fn duration(&self) -> Duration {
+        let default = if self.control.control { Duration::ZERO } else { Duration::from_secs(10) };
+        self.duration.unwrap_or(default)
+    }
 }
 
 #[derive(Debug, Args)]

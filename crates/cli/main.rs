@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod control;
 mod counts;
 mod impairment;
 mod keep;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
         _ => LevelFilter::TRACE,
     };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
-    let output = Output::new(cli.json);
+    let output = Output::new(cli.json || cli.command.is_scripted());
     // One thread for the endpoint and all that follows its calls: signalling is too little work to be handed from
     // thread to thread, which costs more than it does. Codecs, files and lines have threads of their own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -2,9 +2,10 @@
 
 use crate::keep::Keep;
 use crate::output::{Output, clock, millis, percent};
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use visavis::proto::io::{Event, Path, Protection, SectionStats};
+use visavis::proto::io::{Event, Party, Path, Protection, SectionStats};
 use visavis::{Call, CallRecord};
 
 /// What a followed call does by itself.
@@ -123,12 +124,8 @@ fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
             output.event("dtmf", || json!({ "call": id, "digit": digit, "ms": duration.as_millis() as u64 }));
             output.say(format!("call {id}: key {digit}"));
         }
-        Event::Message { content_type, body, .. } => {
-            let text = String::from_utf8_lossy(body);
-            output.event(
-                "message",
-                || json!({ "call": id, "content_type": content_type, "octets": body.len(), "text": text }),
-            );
+        Event::Message { from, content_type, body, .. } => {
+            output.event("message", || message(Some(id), from, content_type, body));
             output.say(format!("call {id}: message of {} octets, {content_type}", body.len()));
         }
         Event::Answered { method, status, reason, .. } => {
@@ -187,6 +184,14 @@ fn say(output: &Output, id: u64, record: &CallRecord, event: &Event) {
         | Event::Outcome { .. }
         | Event::Classified { .. } => {}
     }
+}
+
+/// A MESSAGE that came in, for programs.
+pub(crate) fn message(call: Option<u64>, from: &Party, content_type: &str, body: &[u8]) -> Value {
+    json!({
+        "call": call, "from": from.to_string(), "content_type": content_type, "octets": body.len(),
+        "text": String::from_utf8_lossy(body), "base64": BASE64.encode(body),
+    })
 }
 
 fn path_json(path: &Path) -> Value {

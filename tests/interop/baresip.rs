@@ -5,6 +5,7 @@
 
 use crate::harness::{A_CALL, Outcome, Process, SOON, Scratch, Visavis, alone, free_port, need};
 use crate::{media, wire};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -295,4 +296,43 @@ fn baresip_refuses_pictures_alone_and_we_say_so() {
     assert_eq!(outcome.record["end"], "refused", "{}", outcome.record);
     let reasons = outcome.verdict["reasons"].to_string();
     assert!(reasons.contains("the peer answered 488"), "{reasons}");
+}
+
+#[test]
+fn a_script_leads_a_call_through_hold_keys_messages_and_key_frames() {
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let mut baresip = Baresip::start(&scratch, THEIRS_TOO, OPUS, Some(Video::NonInterleaved));
+    let (uri, listen) = (format!("sip:lab@{}", baresip.address), format!("{OURS}:{}", free_port(OURS)));
+    let capture = scratch.file("call.pcapng");
+    let file = capture.to_str().expect("a path in UTF-8");
+    let call = ["call", &uri, "--control", "--listen", &listen, "--codecs", "h264,opus", "--capture", file];
+    let mut visavis = Visavis::start(&call);
+    visavis.event("established", SOON);
+    let direction = |direction: &'static str| {
+        move |media: &Value| media["sections"].as_array().is_some_and(|s| s[0]["direction"] == direction)
+    };
+    assert_eq!(visavis.done(json!({ "command": "hold" }))["status"], 200);
+    visavis.event_where("media", direction("sendonly"));
+    assert_eq!(visavis.done(json!({ "command": "resume" }))["status"], 200);
+    assert_eq!(visavis.done(json!({ "command": "message", "text": "hello" }))["status"], 200);
+    baresip.process.wait_for("hello", SOON);
+    let refused =
+        visavis.command(json!({ "command": "message", "content_type": "application/ske", "base64": "AA==" }));
+    assert_eq!((&refused["event"], &refused["status"]), (&json!("failed"), &json!(415)));
+    visavis.done(json!({ "command": "dtmf", "keys": "5", "ms": 100 }));
+    visavis.stats_until(|sections| sections[1]["frames_received"].as_u64() > Some(0));
+    let how = visavis.done(json!({ "command": "keyframe" }))["how"].clone();
+    visavis.done(json!({ "command": "wait", "seconds": 1 }));
+    visavis.done(json!({ "command": "hangup" }));
+    let outcome = visavis.finish(SOON);
+    assert_eq!(outcome.record["end"], "local-hangup", "{}", outcome.record);
+    baresip.process.say("q");
+    baresip.process.wait(SOON);
+    assert!(wire::count(&capture, "rtpevent.event_id == 5") >= 3, "no key went out");
+    let asked = match how.as_str() {
+        Some("PLI") => "rtcp.psfb.fmt == 1",
+        _ => "sip.Method == INFO",
+    };
+    assert!(wire::count(&capture, asked) >= 1, "nothing on the wire asks for a key frame by {how}");
 }

@@ -1,7 +1,7 @@
 //! What every peer test needs: child processes that never outlive their test, scratch directories, free ports,
 //! and `visavis` itself with its JSON events.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -223,6 +223,7 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Vec<u8> {
 /// `visavis --json ...` as a child process.
 pub(crate) struct Visavis {
     process: Process,
+    commands: u32,
 }
 
 /// What `visavis` said of one call when it was over.
@@ -243,7 +244,7 @@ impl Visavis {
     /// The same by a command that ends with the program: one that runs it somewhere else.
     pub(crate) fn start_by(mut command: Command, args: &[&str]) -> Self {
         let process = Process::start("visavis", command.arg("--json").args(args));
-        let visavis = Visavis { process };
+        let visavis = Visavis { process, commands: 0 };
         visavis.event("listening", SOON);
         visavis
     }
@@ -258,6 +259,52 @@ impl Visavis {
     pub(crate) fn event(&self, name: &str, timeout: Duration) -> Value {
         let found = self.process.output.wait(0, timeout, |line| event(line, name));
         self.process.expect(found, &format!("the event {name}")).1
+    }
+
+    /// Waits for the first event of this name that `accepts` takes.
+    pub(crate) fn event_where(&self, name: &str, accepts: impl Fn(&Value) -> bool) -> Value {
+        let found = self.process.output.wait(0, SOON, |line| event(line, name).filter(|e| accepts(e)));
+        self.process.expect(found, &format!("such an event {name}")).1
+    }
+
+    /// Gives a command to one that runs with `--control`: a JSON object. It gets an id of its own, by which the
+    /// answer is found.
+    pub(crate) fn command(&mut self, mut command: Value) -> Value {
+        let id = format!("{} {}", command["command"], self.commands);
+        self.commands += 1;
+        command["id"] = id.clone().into();
+        self.say(&command.to_string());
+        let answer = |line: &str| {
+            let found = event(line, "done").or_else(|| event(line, "failed"));
+            found.filter(|answer| answer["id"] == *id)
+        };
+        let found = self.process.output.wait(0, SOON, answer);
+        self.process.expect(found, &format!("an answer to {command}")).1
+    }
+
+    /// Gives a command that must be carried out, and its answer.
+    pub(crate) fn done(&mut self, command: Value) -> Value {
+        let answer = self.command(command);
+        assert_eq!(answer["event"], "done", "{answer}");
+        answer
+    }
+
+    /// Asks for the figures of the latest call until `enough` is content with its sections, and gives those.
+    pub(crate) fn stats_until(&mut self, enough: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let sections = self.done(json!({ "command": "stats" }))["sections"].take();
+            if enough(&sections) {
+                return sections;
+            }
+            assert!(Instant::now() < deadline, "these never were enough: {sections}\n{}", self.output());
+            self.done(json!({ "command": "wait", "seconds": 0.2 }));
+        }
+    }
+
+    /// Writes a line to its stdin as it is.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.process.say(line);
     }
 
     /// Everything printed so far.

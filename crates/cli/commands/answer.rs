@@ -1,23 +1,26 @@
 //! `visavis answer`: answers calls until interrupted.
 
-use super::{interruption, summary};
+use super::{stopping, summary};
 use crate::Failure;
 use crate::args::{AnswerArgs, Profile};
+use crate::control::{self, Calls};
 use crate::counts;
 use crate::impairment;
 use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
 use crate::report::Report;
-use crate::session::{Script, follow};
+use crate::session::{Script, follow, message};
 use crate::setup::{self, Capture};
 use serde_json::json;
 use std::collections::HashMap;
-use tokio::sync::mpsc;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 use visavis::proto::agent::AnswerPolicy;
 use visavis::proto::io::CallHandle;
 use visavis::report::Role;
-use visavis::{Arrival, Call, CallRecord, Endpoint, Expectation, MediaReport};
+use visavis::{Arrival, Call, CallControl, CallRecord, Endpoint, Expectation, MediaReport};
 
 /// How many calls ended how, and what is waiting for its other half.
 struct Tally {
@@ -29,6 +32,15 @@ struct Tally {
     bad: u64,
 }
 
+/// What whoever follows a call needs.
+#[derive(Clone)]
+struct Desk {
+    output: Output,
+    done: mpsc::UnboundedSender<(CallHandle, CallRecord)>,
+    stop: watch::Receiver<bool>,
+    calls: Calls,
+}
+
 pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure> {
     let expected = args.verdict.expectation(&args.media, &args.peer_media)?;
     let tickets = peer::tickets(&args.peer, &args.media)?;
@@ -37,7 +49,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     options.agent.answer = match args.decline {
         Some(status) => AnswerPolicy::Decline(status),
-        None if args.ring.is_zero() => AnswerPolicy::Accept,
+        None if args.ring.is_zero() && !waits_for_script(&args) => AnswerPolicy::Accept,
         None => AnswerPolicy::Ask,
     };
     options.impair = args.impair.impair();
@@ -59,8 +71,13 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
         (None, Profile::Softphone) => output.say(format!("answering calls on UDP {address}; Ctrl-C ends")),
     }
     let (done, mut finished) = mpsc::unbounded_channel();
-    let stop = interruption();
-    let mut interrupted = stop.clone();
+    let stop = stopping();
+    let mut interrupted = stop.subscribe();
+    let calls = Calls::default();
+    let desk = Desk { output: output.clone(), done, stop: stop.subscribe(), calls: calls.clone() };
+    if args.control.control {
+        control::follow_stdin(calls, output, stop);
+    }
     let mut tally =
         Tally { expected, records: HashMap::new(), reports: HashMap::new(), pages, ended: 0, bad: 0 };
     let mut open = 0u64;
@@ -68,20 +85,17 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     if let Some(tickets) = tickets {
         open += 1;
         let record = CallRecord { incoming: true, ..CallRecord::outgoing(&tickets.name()) };
-        attend(endpoint.expect(tickets).await?, record, &args, output, &done, stop.clone());
+        desk.attend(endpoint.expect(tickets).await?, record, &args);
     }
     while most.is_none_or(|most| tally.ended < most) {
         tokio::select! {
             arrival = endpoint.accept() => match arrival {
                 Some(Arrival::Call(call)) => {
                     open += 1;
-                    greet(call, &args, output, &done, stop.clone());
+                    desk.greet(call, &args);
                 }
                 Some(Arrival::Message { from, content_type, body }) => {
-                    let text = String::from_utf8_lossy(&body);
-                    output.event("message", || json!({
-                        "from": from.to_string(), "content_type": content_type, "octets": body.len(), "text": text,
-                    }));
+                    output.event("message", || message(None, &from, &content_type, &body));
                     output.say(format!("message from {from}: {} octets, {content_type}", body.len()));
                 }
                 None => break,
@@ -129,51 +143,56 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     if tally.bad == 0 { Ok(()) } else { Err(Failure::Bad) }
 }
 
-/// Follows a call that came in on a task of its own.
-fn greet(
-    call: Call,
-    args: &AnswerArgs,
-    output: &Output,
-    done: &mpsc::UnboundedSender<(CallHandle, CallRecord)>,
-    stop: tokio::sync::watch::Receiver<bool>,
-) {
-    let Some(incoming) = call.incoming().cloned() else { return };
-    let handle = call.handle();
-    output.event("incoming", || {
-        json!({
-            "call": handle.0, "from": incoming.from.to_string(), "to": incoming.to.to_string(),
-            "remote": incoming.remote.to_string(), "call_id": incoming.call_id,
-        })
-    });
-    output.say(format!("call {} from {} at {}", handle.0, incoming.from, incoming.remote));
-    attend(call, incoming.record(), args, output, done, stop);
+/// Whether a call that comes in is answered by the script, and by nobody else.
+fn waits_for_script(args: &AnswerArgs) -> bool {
+    args.control.control && !args.auto_answer
 }
 
-/// Follows a call on a task of its own, after it has rung for as long as it should.
-fn attend(
-    call: Call,
-    record: CallRecord,
-    args: &AnswerArgs,
-    output: &Output,
-    done: &mpsc::UnboundedSender<(CallHandle, CallRecord)>,
-    stop: tokio::sync::watch::Receiver<bool>,
-) {
-    let handle = call.handle();
-    let keep = Keep::new(&args.media.facetime);
-    let script = Script { duration: args.duration, keep, ..Script::default() };
-    let (ring, declines) = (args.ring, args.decline.is_some());
-    let (output, done) = (output.clone(), done.clone());
-    tokio::spawn(async move {
-        if !ring.is_zero() && !declines {
-            // The caller may give up meanwhile: then these are commands to a call that is over.
-            let _ = call.ring(180).await;
-            tokio::time::sleep(ring).await;
-            let _ = call.accept().await;
-        }
-        let record = follow(call, record, script, &output, stop).await;
-        // The command may have ended meanwhile.
-        let _ = done.send((handle, record));
-    });
+impl Desk {
+    /// Follows a call that came in on a task of its own.
+    fn greet(&self, call: Call, args: &AnswerArgs) {
+        let Some(incoming) = call.incoming().cloned() else { return };
+        let handle = call.handle();
+        self.output.event("incoming", || {
+            json!({
+                "call": handle.0, "from": incoming.from.to_string(), "to": incoming.to.to_string(),
+                "remote": incoming.remote.to_string(), "call_id": incoming.call_id,
+            })
+        });
+        self.output.say(format!("call {} from {} at {}", handle.0, incoming.from, incoming.remote));
+        self.attend(call, incoming.record(), args);
+    }
+
+    /// Follows a call on a task of its own, and answers it after it has rung for as long as it should.
+    fn attend(&self, call: Call, record: CallRecord, args: &AnswerArgs) {
+        let handle = call.handle();
+        let keep = Keep::new(&args.media.facetime);
+        let script = Script { duration: args.duration, keep, ..Script::default() };
+        let ring = Some(args.ring).filter(|ring| !ring.is_zero() && args.decline.is_none());
+        let Desk { output, done, stop, calls } = self.clone();
+        calls.add(&call);
+        tokio::spawn(async move {
+            let control = call.remote_control();
+            let record = tokio::select! {
+                record = follow(call, record, script, &output, stop) => record,
+                never = answer_after(control, ring) => match never {},
+            };
+            calls.remove(handle.0);
+            // The command may have ended meanwhile.
+            let _ = done.send((handle, record));
+        });
+    }
+}
+
+/// Lets a call ring, then answers it, where that was asked for. Then it waits for ever.
+async fn answer_after(control: CallControl, ring: Option<Duration>) -> Infallible {
+    if let Some(ring) = ring {
+        // The caller may give up meanwhile: then these are commands to a call that is over.
+        let _ = control.ring(180).await;
+        tokio::time::sleep(ring).await;
+        let _ = control.accept().await;
+    }
+    std::future::pending().await
 }
 
 impl Tally {

@@ -1,8 +1,9 @@
 //! `visavis call URI`: places one call and judges it.
 
-use super::{interruption, summary};
+use super::{stopping, summary};
 use crate::Failure;
 use crate::args::CallArgs;
+use crate::control::{self, Calls};
 use crate::counts;
 use crate::impairment;
 use crate::keep::Keep;
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     let capture = path.map(|path| Capture::start(&path, &mut options)).transpose()?;
     let endpoint = Endpoint::start(options).await?;
     output.event("listening", || json!({ "address": endpoint.local_addr().to_string() }));
-    let (late_offer, ring_timeout) = (args.late_offer, args.ring_timeout);
+    let (late_offer, ring_timeout, duration) = (args.late_offer, args.ring_timeout, args.duration());
     let options = CallOptions { media, late_offer, ring_timeout };
     let (call, whom) = match (tickets, args.uri) {
         (Some(tickets), _) => {
@@ -51,8 +52,16 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     let id = call.handle().0;
     output.event("calling", || json!({ "call": id, "uri": whom }));
     let keep = Keep::new(&args.media.facetime);
-    let script = Script { duration: args.duration, dtmf: args.dtmf, status: true, keep };
-    let mut record = follow(call, CallRecord::outgoing(&whom), script, output, interruption()).await;
+    let stop = stopping();
+    let interrupted = stop.subscribe();
+    let calls = Calls::default();
+    if args.control.control {
+        calls.add(&call);
+        control::follow_stdin(calls.clone(), output, stop);
+    }
+    let script = Script { duration, dtmf: args.dtmf, status: true, keep };
+    let mut record = follow(call, CallRecord::outgoing(&whom), script, output, interrupted).await;
+    calls.remove(id);
     if let Some((_, media)) = endpoint.media_report().await {
         record.media = media;
     }

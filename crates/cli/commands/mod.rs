@@ -9,22 +9,28 @@ pub(crate) mod ticket;
 
 use crate::output::{Output, millis, percent};
 use serde_json::json;
+use tokio::sync::watch;
 use visavis::media_codecs::judge::Judgement;
 use visavis::{CallRecord, Verdict};
 
 /// A signal that turns true at the first Ctrl-C; the second one ends the program at once.
-pub(crate) fn interruption() -> tokio::sync::watch::Receiver<bool> {
-    let (stop, stopped) = tokio::sync::watch::channel(false);
+pub(crate) fn interruption() -> watch::Receiver<bool> {
+    stopping().subscribe()
+}
+
+/// The same, with a handle that makes it turn true.
+pub(crate) fn stopping() -> watch::Sender<bool> {
+    let stop = watch::Sender::new(false);
+    let interrupt = stop.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            // Whoever waits may have gone.
-            let _ = stop.send(true);
+            interrupt.send_replace(true);
         }
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(130);
         }
     });
-    stopped
+    stop
 }
 
 /// What the judge made of the other side's pictures and sound; `None` where it saw no test pattern and heard no tone.

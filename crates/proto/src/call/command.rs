@@ -122,7 +122,7 @@ impl Call {
         match &self.phase {
             Phase::Offered(_) => Ok(()),
             Phase::Inviting(_) => Err(NotDone::because("the call was placed from here")),
-            Phase::Up => Err(NotDone::because("the call is answered already")),
+            Phase::Up => Err(NotDone::because("the call is up already")),
             Phase::Leaving { .. } | Phase::Over => Err(NotDone::because("the call is being left")),
         }
     }

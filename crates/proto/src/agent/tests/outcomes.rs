@@ -86,7 +86,7 @@ fn a_command_in_the_wrong_state_changes_nothing_and_says_what_is_wrong() {
     wire.done(1, ring);
     wire.done(1, accept);
     let again = wire.ask(1, Command::Accept { call: theirs });
-    assert!(wire.not_done(1, again).why.contains("answered already"));
+    assert!(wire.not_done(1, again).why.contains("up already"));
     for (digit, content_type) in [('x', "text/plain\r\nEvil: 1"), ('e', "text")] {
         let key = wire.ask(0, Command::Dtmf { call, digit, duration: Duration::from_millis(100) });
         assert!(wire.not_done(0, key).why.contains("no key"));
