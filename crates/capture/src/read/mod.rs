@@ -193,8 +193,10 @@ impl<R: Read> Reader<R> {
             time: packet.time.unwrap_or(self.last),
             direction: packet.direction.or(inner.direction),
         };
-        let wire = packet.length.saturating_sub(inner.at);
-        let content = self.contents.read(within(frame, inner.at..frame.len()), wire, origin);
+        // Of a frame with several packets, each has its own part.
+        let end = inner.rest.unwrap_or(packet.length);
+        let wire = end.saturating_sub(inner.at);
+        let content = self.contents.read(within(frame, inner.at..end), wire, origin);
         let start = packet.data.start.saturating_add(inner.at);
         if let Some(rest) = inner.rest {
             self.open = Some((packet, rest));

@@ -100,8 +100,10 @@ impl Streams {
 
     /// Nothing more comes: what waits behind gaps is read as it is.
     pub(super) fn finish(&mut self) {
-        let keys: Vec<Key> =
-            self.flows.iter().filter(|(_, flow)| flow.has_gap()).map(|(key, _)| *key).collect();
+        let gaps = self.flows.iter().filter(|(_, flow)| flow.has_gap());
+        let mut keys: Vec<Key> = gaps.map(|(key, _)| *key).collect();
+        // The same file always gives the same.
+        keys.sort_unstable();
         for key in keys {
             self.with(&key, |flow, output| while flow.pass_gap(output) {});
         }
