@@ -5,6 +5,7 @@
 //! Each module is one peer. A program that is missing fails the test and says how to install it.
 
 mod baresip;
+mod captures;
 mod demo;
 mod ffmpeg;
 mod gstreamer;
