@@ -227,15 +227,13 @@ fn status(record: &CallRecord, up: Option<Duration>, stats: &[SectionStats]) -> 
     for (section, stats) in record.sections.iter().zip(stats) {
         let Some(kind) = section.kind else { continue };
         let rate = |octets: u64| octets as f64 * 8.0 / 1000.0 / up.as_secs_f64().max(0.5);
-        let should = stats.packets_received as i64 + stats.packets_lost;
-        let loss = (should > 0).then(|| stats.packets_lost.max(0) as f64 / should as f64);
         let ms = |d: Option<Duration>| millis(d.map(|d| d.as_secs_f64() * 1e3));
         line.push_str(&format!(
             "  {kind} {}: {:.0} kbit/s out, {:.0} in, loss {}, jitter {}, round trip {}",
             section.sent_as.as_deref().unwrap_or("-"),
             rate(stats.octets_sent),
             rate(stats.octets_received),
-            percent(loss),
+            percent(stats.loss()),
             ms(stats.jitter),
             ms(stats.round_trip),
         ));

@@ -10,6 +10,7 @@ mod demo;
 mod ffmpeg;
 mod gstreamer;
 mod harness;
+mod impair;
 mod linphone;
 mod load;
 mod media;

@@ -19,7 +19,8 @@ fn assert_exact(outcome: &Outcome) {
         // RFC 3550 appendix A.3 counts a packet that came twice as two.
         assert_eq!(section.packets_lost, truth.lost as i64 - truth.copies as i64, "{kind} lost: {truth:?}");
         assert_eq!(section.packets_duplicate, truth.copies, "{kind} twice: {truth:?}");
-        let share = section.packets_lost.max(0) as f64 / (truth.received + truth.lost) as f64;
+        // The share is of what never came at all.
+        let share = truth.lost as f64 / (truth.received + truth.lost) as f64;
         assert_eq!(section.loss, Some(share), "{kind}: {truth:?}");
         println!("{kind}: {truth:?}, measured {} lost, {:.4} %", section.packets_lost, share * 100.0);
     }
@@ -52,6 +53,15 @@ fn packets_out_of_order_are_no_loss_and_doubles_are_told_apart() {
     assert!(outcome.log.counts(Way::Up, Traffic::Audio).duplicated > 3);
     assert!(outcome.log.counts(Way::Up, Traffic::Audio).held_back > 3);
     assert_exact(&outcome);
+}
+
+#[test]
+fn doubles_do_not_hide_losses_from_a_requirement() {
+    let outcome = run("up.rtp:loss=2%,duplicate=10%,delay=20ms", 3);
+    let truth = outcome.visible(Traffic::Video);
+    assert!(truth.copies > truth.lost && truth.lost > 0, "{truth:?}");
+    assert_exact(&outcome);
+    assert!(!outcome.verdict(&["video.loss==0%"]).good);
 }
 
 #[test]

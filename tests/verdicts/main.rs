@@ -12,6 +12,7 @@ mod latency;
 mod loss;
 mod phone;
 mod quality;
+mod sound;
 mod sources;
 mod sync;
 mod truth;

@@ -106,6 +106,40 @@ impl AudioSource for Shifted {
     }
 }
 
+/// A tone that is cut off now and then.
+pub(crate) struct Cut {
+    source: ToneSource,
+    /// When and for how long, after its first sample.
+    holes: Vec<(Duration, Duration)>,
+    first: Option<Time>,
+}
+
+impl Cut {
+    pub(crate) fn new(holes: &[(u64, u64)]) -> Self {
+        let ms = Duration::from_millis;
+        let holes = holes.iter().map(|(from, length)| (ms(*from), ms(*length))).collect();
+        Cut { source: ToneSource::new(Tone::default()), holes, first: None }
+    }
+}
+
+impl AudioSource for Cut {
+    fn pull(&mut self, captured: Time, sample_rate: u32, frames: usize) -> Option<Pcm> {
+        let mut sound = self.source.pull(captured, sample_rate, frames)?;
+        let start = captured - *self.first.get_or_insert(captured);
+        for (index, sample) in sound.samples_mut().iter_mut().enumerate() {
+            let at = start + Duration::from_secs(1) * index as u32 / sample_rate;
+            if self.holes.iter().any(|(from, length)| at >= *from && at < *from + *length) {
+                *sample = 0;
+            }
+        }
+        Some(sound)
+    }
+
+    fn channels(&self) -> u8 {
+        1
+    }
+}
+
 /// A microphone that is off.
 pub(crate) struct Silence;
 

@@ -753,3 +753,16 @@ pub struct SectionStats {
     /// Frames that could not be put together.
     pub frames_dropped: u64,
 }
+
+impl SectionStats {
+    /// Packets that never arrived as a share of those that should have, 0 to 1; `None` where none should have. What
+    /// arrived twice makes up for nothing here, though RFC 3550 appendix A.3 lets it (see
+    /// [`SectionStats::packets_lost`]).
+    pub fn loss(&self) -> Option<f64> {
+        let expected =
+            i64::try_from(self.packets_received).unwrap_or(i64::MAX).saturating_add(self.packets_lost);
+        let doubles = i64::try_from(self.packets_duplicate).unwrap_or(i64::MAX);
+        let missing = self.packets_lost.saturating_add(doubles).max(0);
+        (expected > 0).then(|| missing as f64 / expected as f64)
+    }
+}

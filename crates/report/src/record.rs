@@ -52,7 +52,7 @@ pub struct SectionRecord {
     pub packets_sent: u64,
     /// RTP packets received.
     pub packets_received: u64,
-    /// RTP packets that never came.
+    /// RTP packets that never came, less those that came twice (RFC 3550 appendix A.3).
     pub packets_lost: i64,
     /// Lost packets as a share of those that should have come, 0 to 1; `None` where none should have.
     pub loss: Option<f64>,
@@ -147,8 +147,7 @@ impl SectionRecord {
         self.packets_sent = stats.packets_sent;
         self.packets_received = stats.packets_received;
         self.packets_lost = stats.packets_lost;
-        let should = stats.packets_received as i64 + stats.packets_lost;
-        self.loss = (should > 0).then(|| stats.packets_lost.max(0) as f64 / should as f64);
+        self.loss = stats.loss();
         self.packets_late = stats.packets_late;
         self.packets_duplicate = stats.packets_duplicate;
         self.packets_reordered = stats.packets_reordered;

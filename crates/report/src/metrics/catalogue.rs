@@ -169,7 +169,7 @@ fn sections(kind: MediaKind) -> Vec<Metric> {
         of(
             "loss",
             Share,
-            "Lost RTP packets as a share of those expected between the first and the last that came",
+            "RTP packets that never came as a share of those between the first and the last that did, whatever came twice",
             Some(|s| s.loss),
             stream(|s| s.loss),
         ),
