@@ -22,7 +22,7 @@ fn assert_exact(outcome: &Outcome) {
         // The share is of what never came at all.
         let share = truth.lost as f64 / (truth.received + truth.lost) as f64;
         assert_eq!(section.loss, Some(share), "{kind}: {truth:?}");
-        println!("{kind}: {truth:?}, measured {} lost, {:.4} %", section.packets_lost, share * 100.0);
+        eprintln!("{kind}: {truth:?}, measured {} lost, {:.4} %", section.packets_lost, share * 100.0);
     }
 }
 

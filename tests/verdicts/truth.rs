@@ -88,6 +88,6 @@ pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
 #[track_caller]
 pub(crate) fn assert_near(what: &str, measured: f64, truth: f64, tolerance: f64) {
     let off = (measured - truth).abs();
-    println!("{what}: measured {measured:.3}, truth {truth:.3}");
+    eprintln!("{what}: measured {measured:.3}, truth {truth:.3}");
     assert!(off <= tolerance, "{what}: measured {measured}, truth {truth}: {off} off, {tolerance} allowed");
 }
