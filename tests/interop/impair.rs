@@ -205,6 +205,25 @@ fn a_call_over_an_impaired_line_says_what_was_done_to_each_kind() {
 }
 
 #[test]
+fn our_own_sound_coming_back_is_swapped_sound_where_the_peers_tone_is_known() {
+    let _alone = alone();
+    let call = |answer: &[&str]| {
+        let fixed = ["answer", "--listen", "127.0.0.84:0", "--max-calls", "1"];
+        let mut callee = Visavis::start(&[&fixed, answer].concat());
+        let uri = format!("sip:callee@{}", callee.address());
+        let args = ["call", &uri, "--listen", "127.0.0.85:0", "--duration", "3s", "--expect-tone", "1499"];
+        let mut caller = Visavis::start(&args);
+        let outcome = caller.finish(A_CALL);
+        callee.finish(SOON);
+        outcome.verdict
+    };
+    let echoed = call(&["--echo"]);
+    assert_eq!(echoed["faults"], serde_json::json!(["swapped-sound"]), "{echoed}");
+    let right = call(&["--tone", "1499"]);
+    assert_eq!(right["good"], true, "{right}");
+}
+
+#[test]
 fn wrong_words_are_named_with_exit_code_2_and_a_file_that_is_not_there_with_3() {
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));

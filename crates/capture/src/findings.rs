@@ -255,9 +255,9 @@ pub struct StreamFindings {
     pub packets: u64,
     /// Octets of RTP payload.
     pub octets: u64,
-    /// Packets missing (RFC 3550 appendix A.3).
+    /// Packets missing, less those that came twice (RFC 3550 appendix A.3).
     pub lost: i64,
-    /// Lost packets as a share of those expected, 0 to 1.
+    /// Packets that never came as a share of those expected, 0 to 1.
     pub loss: Option<f64>,
     /// Packets that came twice.
     pub duplicate: u64,

@@ -117,3 +117,54 @@ impl Gate {
         self.impairer.log()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn gate(lines: &str) -> Gate {
+        Gate::new(&Impair { lines: lines.parse().unwrap(), seed: 1 })
+    }
+
+    fn ms(ms: u64) -> Time {
+        Time::from_millis(ms)
+    }
+
+    #[test]
+    fn what_comes_in_counts_as_received_when_the_line_lets_it_out_and_not_when_somebody_looks() {
+        let mut gate = gate("down:delay=20ms");
+        let (local, remote) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:2".parse().unwrap());
+        let data = b"BYE sip:a SIP/2.0\r\n\r\n";
+        gate.receive(SocketId(3), Received { local, remote, received: ms(100), data });
+        assert_eq!(gate.due(), Some(ms(120)));
+        assert!(gate.received(ms(119)).is_none() && !gate.sends());
+        let arrived = gate.received(ms(135)).unwrap();
+        assert_eq!((arrived.received, arrived.socket, &arrived.data[..]), (ms(120), SocketId(3), &data[..]));
+        assert_eq!(gate.log().counts(Way::Down, Traffic::Sip).delay_max, Some(Duration::from_millis(20)));
+        assert!(gate.due().is_none());
+    }
+
+    #[test]
+    fn what_goes_out_waits_is_doubled_or_lost() {
+        let packet = |kind, data: &'static [u8]| Transmit {
+            socket: SocketId(0),
+            local: None,
+            remote: "10.0.0.2:2".parse().unwrap(),
+            data: Bytes::from_static(data),
+            kind,
+        };
+        let mut gate = gate("up.audio:loss=100%;up.video:duplicate=100%,delay=10ms");
+        gate.send(ms(50), packet(PacketKind::Audio, &[0x80; 20]));
+        assert!(!gate.sends());
+        gate.send(ms(50), packet(PacketKind::Video, &[0x80; 20]));
+        gate.send(ms(51), packet(PacketKind::Sip, b"ACK"));
+        assert!(gate.sends());
+        // SIP has no line: it is due at once, before the pictures that were sent earlier.
+        assert_eq!(gate.sent(ms(51)).unwrap().kind, PacketKind::Sip);
+        assert!(gate.sent(ms(59)).is_none());
+        let out: Vec<PacketKind> = std::iter::from_fn(|| gate.sent(ms(60))).map(|t| t.kind).collect();
+        assert_eq!(out, [PacketKind::Video; 2]);
+        assert_eq!(gate.log().counts(Way::Up, Traffic::Audio).lost, 1);
+    }
+}

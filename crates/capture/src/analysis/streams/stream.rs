@@ -304,7 +304,8 @@ impl Stream {
             packets: counters.packets + counters.jumped,
             octets: self.octets,
             lost,
-            loss: (expected > 0).then(|| lost.max(0) as f64 / expected as f64),
+            // What came twice makes up for nothing here, though the count lets it.
+            loss: (expected > 0).then(|| (lost + counters.duplicate as i64).max(0) as f64 / expected as f64),
             duplicate: counters.duplicate,
             reordered: counters.reordered,
             jitter_ms: clock_rate.and(self.source.jitter()).map(|jitter| jitter.as_secs_f64() * 1_000.0),
