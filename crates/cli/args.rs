@@ -3,12 +3,14 @@
 mod control;
 mod impair;
 mod load;
+mod probe;
 mod report;
 mod verdict;
 
 pub(crate) use control::ControlArgs;
 pub(crate) use impair::ImpairArgs;
 pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
+pub(crate) use probe::ProbeArgs;
 pub(crate) use report::ReportArgs;
 pub(crate) use verdict::{PeerMediaArgs, VerdictArgs};
 
@@ -48,7 +50,7 @@ pub(crate) enum Command {
     Ticket(TicketArgs),
     /// Place many calls at once, and tell how fast they are set up and what becomes of their media.
     Load(Box<LoadArgs>),
-    /// Say what the network around this machine is like.
+    /// Ask a peer what it can do, and say what the network to it is like.
     Probe(ProbeArgs),
 }
 
@@ -172,18 +174,6 @@ pub(crate) struct TicketArgs {
     #[arg(long, default_value = "60m", value_parser = duration)]
     pub(crate) valid: Duration,
     /// The UDP address that the call will use: address:port, an address, or :port.
-    #[arg(long, default_value = "0.0.0.0:16402", value_parser = listen)]
-    pub(crate) listen: SocketAddr,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ProbeArgs {
-    /// Tell how the NAT in front of this machine maps and filters (RFC 4787); needs --stun.
-    #[arg(long, required = true, requires = "stun")]
-    pub(crate) nat: bool,
-    #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    /// The UDP address to ask from: address:port, an address, or :port.
     #[arg(long, default_value = "0.0.0.0:16402", value_parser = listen)]
     pub(crate) listen: SocketAddr,
 }

@@ -3,7 +3,7 @@
 //! It plays a film of our test pattern and our tone, and records what it hears; what it sees, it cannot record,
 //! so our pictures are taken from the wire.
 
-use crate::harness::{A_CALL, Outcome, Process, SOON, Scratch, Visavis, alone, free_port, need};
+use crate::harness::{A_CALL, Outcome, Process, SOON, Scratch, VISAVIS, Visavis, alone, free_port, need};
 use crate::{media, wire};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -116,6 +116,12 @@ impl Baresip {
     /// Where it is called.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Ends it.
+    fn quit_unheard(mut self) {
+        self.process.say("q");
+        self.process.wait(SOON);
     }
 
     /// Ends it, and gives the recording of what it heard.
@@ -302,7 +308,7 @@ fn baresip_refuses_pictures_alone_and_we_say_so() {
 fn a_script_leads_a_call_through_hold_keys_messages_and_key_frames() {
     let _alone = alone();
     let scratch = Scratch::new();
-    let mut baresip = Baresip::start(&scratch, THEIRS_TOO, OPUS, Some(Video::NonInterleaved));
+    let baresip = Baresip::start(&scratch, THEIRS_TOO, OPUS, Some(Video::NonInterleaved));
     let (uri, listen) = (format!("sip:lab@{}", baresip.address), format!("{OURS}:{}", free_port(OURS)));
     let capture = scratch.file("call.pcapng");
     let file = capture.to_str().expect("a path in UTF-8");
@@ -327,12 +333,36 @@ fn a_script_leads_a_call_through_hold_keys_messages_and_key_frames() {
     visavis.done(json!({ "command": "hangup" }));
     let outcome = visavis.finish(SOON);
     assert_eq!(outcome.record["end"], "local-hangup", "{}", outcome.record);
-    baresip.process.say("q");
-    baresip.process.wait(SOON);
+    baresip.quit_unheard();
     assert!(wire::count(&capture, "rtpevent.event_id == 5") >= 3, "no key went out");
     let asked = match how.as_str() {
         Some("PLI") => "rtcp.psfb.fmt == 1",
         _ => "sip.Method == INFO",
     };
     assert!(wire::count(&capture, asked) >= 1, "nothing on the wire asks for a key frame by {how}");
+}
+
+#[test]
+fn a_probe_finds_what_baresip_can_do_and_the_largest_request_that_it_reads() {
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let baresip = Baresip::start(&scratch, THEIRS_TOO, OPUS, Some(Video::NonInterleaved));
+    let args = ["--json", "probe", &format!("sip:lab@{}", baresip.address), "--listen", "127.0.0.78:0"];
+    let mut probe = Process::start("visavis probe", Command::new(VISAVIS).args(args));
+    assert_eq!(probe.wait(A_CALL).code(), Some(0), "{}", probe.output());
+    let event: Value = serde_json::from_str(&probe.wait_for(r#""event":"probe""#, SOON)).expect("JSON");
+    assert_eq!(event["status"], 200, "{event}");
+    assert!(event["agent"].as_str().is_some_and(|agent| agent.contains("baresip")), "{event}");
+    let allowed = event["allow"].as_array().expect("methods");
+    assert!(allowed.contains(&json!("INVITE")) && allowed.contains(&json!("MESSAGE")), "{event}");
+    let media = event["media"].as_array().expect("media");
+    let has = |kind: &str, name: &str| {
+        let sections = media.iter().filter(|section| section["kind"] == kind);
+        sections.flat_map(|section| section["formats"].as_array()).flatten().any(|f| f == name)
+    };
+    assert!(has("audio", "opus/48000/2") && has("video", "H264/90000"), "{event}");
+    // It reads datagrams of 8192 octets and cuts larger ones short.
+    let path = json!({ "bound": "unanswered", "largest_request": 8_192, "mtu": 8_220 });
+    assert_eq!(event["path"], path);
+    baresip.quit_unheard();
 }

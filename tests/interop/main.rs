@@ -17,6 +17,7 @@ mod media;
 mod namespaces;
 mod nat_calls;
 mod nats;
+mod probe;
 mod sip;
 mod sipp;
 mod srtp;

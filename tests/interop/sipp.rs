@@ -1,11 +1,13 @@
 //! Calls and other requests by sipp: its built-in scenarios, and those in `sipp/`, which check what RFC 3261 and
 //! RFC 3264 ask for message by message. sipp's exit code says whether every message was the one that was due.
 
-use crate::harness::{A_CALL, Process, SOON, Scratch, Visavis, alone, free_port, need};
+use crate::harness::{A_CALL, Process, SOON, Scratch, VISAVIS, Visavis, alone, free_port, need};
 use crate::wire;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// sipp on a port of its own, without a keyboard, with its errors in `errors` in its scratch directory.
 pub(crate) fn sipp(scratch: &Scratch, args: &[&str]) -> (Process, SocketAddr) {
@@ -15,6 +17,15 @@ pub(crate) fn sipp(scratch: &Scratch, args: &[&str]) -> (Process, SocketAddr) {
     command.current_dir(scratch.path()).args(["-nostdin", "-i", "127.0.0.1", "-p", &port.to_string()]);
     command.args(["-trace_err", "-error_file", "errors", "-timeout", "50s", "-timeout_error"]).args(args);
     (Process::start("sipp", &mut command), SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+/// Waits until a UDP socket is bound to this port.
+fn wait_for_socket(port: u16) {
+    let (wanted, deadline) = (format!(":{port:04X} "), Instant::now() + SOON);
+    while !std::fs::read_to_string("/proc/net/udp").expect("the list of sockets").contains(&wanted) {
+        assert!(Instant::now() < deadline, "nobody opens UDP port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Waits for sipp, and asserts that every call went as its scenario says.
@@ -193,4 +204,29 @@ fn a_second_bye_is_for_a_call_that_is_over() {
 fn options_says_what_we_can_do() {
     let _alone = alone();
     assert_eq!(run("options", &[]).stop(), 0);
+}
+
+#[test]
+fn a_probe_reads_what_a_peer_says_to_options() {
+    let scratch = Scratch::new();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/sipp/options-uas.xml");
+    let (_sipp, address) = sipp(&scratch, &["-sf", scenario.to_str().expect("a path in UTF-8")]);
+    wait_for_socket(address.port());
+    let args =
+        ["--json", "probe", &format!("sip:lab@{address}"), "--listen", "127.0.0.1:0", "--largest", "4000"];
+    let mut probe = Process::start("visavis probe", Command::new(VISAVIS).args(args));
+    assert_eq!(probe.wait(A_CALL).code(), Some(0), "{}", probe.output());
+    let event: Value = serde_json::from_str(&probe.wait_for(r#""event":"probe""#, SOON)).expect("JSON");
+    assert_eq!((&event["status"], &event["reason"]), (&json!(486), &json!("Busy Here")));
+    assert_eq!(event["allow"], json!(["INVITE", "OPTIONS"]));
+    assert_eq!(
+        (&event["agent"], &event["supported"]),
+        (&Value::Null, &Value::Null),
+        "what was not said is unknown"
+    );
+    let media =
+        json!([{ "kind": "audio", "transport": "RTP/AVP", "formats": ["PCMU/8000", "opus/48000/2"] }]);
+    assert_eq!(event["media"], media);
+    assert_eq!(event["seen_as"]["peer_stun"], Value::Null, "sipp speaks no STUN");
+    assert_eq!(event["path"]["largest_request"], 4_000);
 }

@@ -1,6 +1,7 @@
 //! UDP sockets that tell the address a datagram was sent to and when the kernel received it.
 
 use crate::clock::Clock;
+use crate::fragments;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -58,7 +59,7 @@ impl Socket {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        allow_fragments(&socket);
+        fragments::allow(&socket);
         // A smaller buffer than asked for is no error: the system caps it.
         let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
         let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
@@ -140,21 +141,6 @@ impl Socket {
         self.state.max_gso_segments()
     }
 }
-
-/// Lets the system cut a datagram that is larger than the path takes: media keep below that, but a SIP message may
-/// have to go out as it is.
-#[cfg(target_os = "linux")]
-fn allow_fragments(socket: &socket2::Socket) {
-    use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
-    let four = sockopt::set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::WANT);
-    let six = sockopt::set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::WANT);
-    if let (Err(error), Err(_)) = (four, six) {
-        tracing::debug!(%error, "datagrams larger than the path takes will not be sent");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn allow_fragments(_: &socket2::Socket) {}
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ pub mod frame;
 pub mod io;
 pub mod limits;
 pub mod nat;
+pub mod probe;
 pub mod rendezvous;
 pub mod rtp;
 pub mod sdp;

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that each module of proto may use, itself aside. `call` and `agent` join the rest and may use all.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("ske", &["limits", "time"]),
     ("stun", &["limits", "time"]),
     ("nat", &["limits", "stun", "time"]),
     ("rendezvous", &["nat", "ske", "time"]),
+    ("probe", &["limits", "sdp", "sip"]),
     ("sip", &["io", "limits", "time"]),
     ("sdp", &["frame", "io", "limits"]),
     ("rtp", &["frame", "io", "limits", "time"]),

@@ -4,12 +4,11 @@ use super::core::{ACCEPT, ALLOW, Core};
 use super::{Agent, CallHandle};
 use crate::call::{Call, party};
 use crate::io::Event;
+use crate::probe::Asking;
 use crate::sdp::SessionDescription;
 use crate::sip::dialog::DialogId;
 use crate::sip::transaction::{Endpoint, Incoming, ServerKey};
-use crate::sip::{
-    ACCEPT_ENCODING, CSeq, HeaderName, Method, NameAddrBuf, ParseError, Problem, Request, Response, UriBuf,
-};
+use crate::sip::{ACCEPT_ENCODING, HeaderName, Method, ParseError, Problem, Request, Response, UriBuf};
 use crate::time::Time;
 
 impl Agent {
@@ -205,17 +204,9 @@ pub(crate) fn describe(response: &mut Response) {
 }
 
 /// OPTIONS outside of any call (RFC 3261 section 11.1).
-pub(super) fn options_request(core: &mut Core, now: Time, uri: UriBuf, way: &Endpoint) -> Request {
-    let mut request = Request::new(Method::Options, uri.clone());
+pub(super) fn options_request(core: &mut Core, now: Time, target: UriBuf, way: &Endpoint) -> Request {
     let local = UriBuf::sip(Some(&core.config.user), way.local.ip(), Some(way.local.port()));
     let (tag, call_id) = (core.tag(), core.call_id(now, way.local.ip()));
-    let headers = &mut request.headers;
-    headers.push(HeaderName::MaxForwards, 70u32);
-    headers.push(HeaderName::From, NameAddrBuf::new(local.clone()).with_tag(&tag));
-    headers.push(HeaderName::To, NameAddrBuf::new(uri));
-    headers.push(HeaderName::CallId, call_id.as_str());
-    headers.push(HeaderName::CSeq, CSeq { seq: 1, method: Method::Options });
-    headers.push(HeaderName::Contact, NameAddrBuf::new(local));
-    headers.push(HeaderName::Accept, ACCEPT);
-    request
+    let asking = Asking { target, local, tag: &tag, call_id: &call_id, sequence: 1, accept: ACCEPT };
+    asking.to_request()
 }
