@@ -2,7 +2,9 @@
 
 pub mod codec;
 pub mod judge;
+pub mod live;
 pub mod picture;
+pub mod pixel;
 pub mod resample;
 pub mod scale;
 pub mod sink;

@@ -73,6 +73,22 @@ impl Resampler {
         Duration::from_secs_f64(self.kernel.half as f64 / f64::from(self.from.0))
     }
 
+    /// Forgets the sound taken in, for a stream that breaks off and goes on with other sound.
+    pub fn restart(&mut self) {
+        for history in &mut self.history {
+            history.clear();
+            history.resize(self.kernel.half, 0.0);
+        }
+        self.position = self.kernel.half as f64;
+    }
+
+    /// How much of the sound taken in has not come out yet: nothing at first, then [`Resampler::latency`] and
+    /// up to a sample.
+    pub fn held(&self) -> Duration {
+        let samples = self.history[0].len() as f64 - self.position;
+        Duration::from_secs_f64(samples.max(0.0) / f64::from(self.from.0))
+    }
+
     /// Converts one block. What comes out is stamped with its own capture time and is as long as the ratio
     /// makes it, up to a sample; the first blocks come out shorter by [`Resampler::latency`].
     ///

@@ -3,6 +3,7 @@
 //! A source has neither a thread nor a clock. Whoever runs it calls it with the time: at or soon after
 //! [`VideoSource::due`] for pictures, once a codec frame for sound.
 
+pub mod fallback;
 pub mod file;
 pub mod pattern;
 pub mod scaled;

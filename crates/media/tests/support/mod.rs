@@ -56,6 +56,7 @@ pub(crate) fn probe(file: &str, stream: &str, entry: &str) -> String {
     out.trim().to_owned()
 }
 
+#[allow(dead_code)] // not every file of tests codes pictures
 /// What a receiver of VGA at 30 pictures a second takes.
 pub(crate) fn video_format() -> VideoFormat {
     VideoFormat {
@@ -70,6 +71,7 @@ pub(crate) fn video_format() -> VideoFormat {
     }
 }
 
+#[allow(dead_code)] // not every file of tests decodes
 /// A whole frame as a jitter buffer hands it over, stamped by an RTP clock of `clock` Hz.
 pub(crate) fn received(
     codec: Codec,

@@ -1,7 +1,8 @@
 //! A still picture from a PNG file, sent over and over.
 
 use super::FileError;
-use crate::picture::{Component, MAX_DIMENSION, Picture};
+use crate::picture::{MAX_DIMENSION, Picture};
+use crate::pixel;
 use crate::source::{FrameRate, Grid, VideoSource};
 use png::{ColorType, DecodingError, Transformations};
 use std::fs::File;
@@ -78,35 +79,7 @@ pub fn read_png(file: impl BufRead + Seek) -> Result<Picture, FileError> {
         (_, pixel) => [pixel[0]; 3],
     });
     let pixels: Vec<[u8; 3]> = pixels.take(width as usize * height as usize).collect();
-    from_rgb(width, height, &pixels).ok_or_else(wrong)
-}
-
-/// A picture of RGB pixels (ITU-R BT.601), each chroma sample the mean of the pixels that it covers.
-fn from_rgb(width: u32, height: u32, pixels: &[[u8; 3]]) -> Option<Picture> {
-    let mut picture = Picture::new(width, height).ok()?;
-    let columns = width as usize;
-    for (luma, pixel) in picture.plane_mut(Component::Y).iter_mut().zip(pixels) {
-        *luma = weigh(pixel, [66, 129, 25], 16);
-    }
-    for (component, weights) in [(Component::Cb, [-38, -74, 112]), (Component::Cr, [112, -94, -18])] {
-        let across = columns.div_ceil(2);
-        for (index, chroma) in picture.plane_mut(component).iter_mut().enumerate() {
-            let (x, y) = (index % across * 2, index / across * 2);
-            let rows = pixels.chunks(columns).skip(y).take(2);
-            let values: Vec<u32> = rows
-                .flat_map(|row| row.iter().skip(x).take(2))
-                .map(|pixel| weigh(pixel, weights, 128).into())
-                .collect();
-            let count = values.len() as u32;
-            *chroma = ((values.iter().sum::<u32>() + count / 2) / count.max(1)) as u8;
-        }
-    }
-    Some(picture)
-}
-
-fn weigh(pixel: &[u8; 3], weights: [i32; 3], base: i32) -> u8 {
-    let sum: i32 = pixel.iter().zip(weights).map(|(&value, weight)| i32::from(value) * weight).sum();
-    (((sum + 128) >> 8) + base).clamp(16, 240) as u8
+    pixel::from_pixels(width, height, &pixels).ok_or_else(wrong)
 }
 
 fn over_black(value: u8, alpha: u8) -> u8 {
@@ -123,6 +96,7 @@ fn error(error: DecodingError) -> FileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::Component;
     use crate::sink::png::write_png;
     use crate::source::pattern::{Pattern, Reading, Stamp};
     use std::io::Cursor;
@@ -146,7 +120,7 @@ mod tests {
         for (color, pixel, luma) in [
             (ColorType::Grayscale, &[255_u8][..], 235),
             (ColorType::GrayscaleAlpha, &[255, 0], 16),
-            (ColorType::Rgb, &[0, 255, 0], 144),
+            (ColorType::Rgb, &[0, 255, 0], 145),
             (ColorType::Rgba, &[255, 255, 255, 255], 235),
         ] {
             let mut file = Vec::new();

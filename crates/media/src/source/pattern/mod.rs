@@ -10,9 +10,11 @@
 //! [`ToneSource`](super::tone::ToneSource).
 
 mod canvas;
+mod card;
 mod code;
 mod font;
 
+pub use card::card;
 pub use code::{Reading, Stamp};
 
 use super::{FrameRate, Grid, VideoSource};
