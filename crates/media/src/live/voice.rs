@@ -1,0 +1,118 @@
+//! A microphone's sound freed of what the speaker played and of noise, and brought to an even level.
+//!
+//! The work is that of `sonora`, a port of WebRTC's audio processing: docs/decisions/0016 has the figures.
+
+use super::capture::Effect;
+use super::reference::{Heard, Reference, reference};
+use sonora::config::{
+    AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate, NoiseSuppression,
+    Pipeline,
+};
+use sonora::{AudioProcessing, Config, StreamConfig};
+use std::time::Duration;
+
+/// What is done to a microphone's sound: each a switch of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoiceConfig {
+    /// Take out what the speaker played.
+    pub echo: bool,
+    /// Take out steady noise.
+    pub noise: bool,
+    /// Bring speech to an even level.
+    pub gain: bool,
+}
+
+impl Default for VoiceConfig {
+    /// All of it.
+    fn default() -> Self {
+        VoiceConfig { echo: true, noise: true, gain: true }
+    }
+}
+
+/// Works on a microphone's sound in blocks of 10 ms.
+pub struct Voice {
+    processing: AudioProcessing,
+    heard: Heard,
+    /// Samples of both channels in 10 ms: of the microphone, of the speaker.
+    blocks: [usize; 2],
+    /// Samples per channel in a block of the microphone.
+    frames: usize,
+    block: Vec<i16>,
+    scratch: Vec<i16>,
+}
+
+/// How much of what the speaker played may wait for the microphone.
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// A [`Voice`] for a microphone and the [`Reference`] for its speaker, each given as (rate in Hz, channels).
+/// Without echo cancellation the reference need not be used.
+pub fn voice(config: VoiceConfig, microphone: (u32, u8), speaker: (u32, u8)) -> (Voice, Reference) {
+    let processing = AudioProcessing::builder()
+        .config(configuration(config))
+        .capture_config(stream(microphone))
+        .render_config(stream(speaker))
+        .build();
+    let size = |(rate, channels): (u32, u8)| (rate / 100) as usize * usize::from(channels);
+    let blocks = [size(microphone), size(speaker)];
+    let (reference, heard) = reference(speaker, LONGEST);
+    let voice = Voice {
+        processing,
+        heard,
+        blocks,
+        frames: (microphone.0 / 100) as usize,
+        block: vec![0; blocks[1]],
+        scratch: vec![0; blocks[0].max(blocks[1])],
+    };
+    (voice, reference)
+}
+
+fn stream((rate, channels): (u32, u8)) -> StreamConfig {
+    StreamConfig::new(rate, u16::from(channels))
+}
+
+fn configuration(config: VoiceConfig) -> Config {
+    Config {
+        pipeline: Pipeline {
+            maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz,
+            ..Pipeline::default()
+        },
+        high_pass_filter: (config.echo || config.noise).then(HighPassFilter::default),
+        echo_canceller: config.echo.then(EchoCanceller::default),
+        noise_suppression: config.noise.then(NoiseSuppression::default),
+        gain_controller2: config.gain.then(|| GainController2 {
+            adaptive_digital: Some(AdaptiveDigital::default()),
+            ..GainController2::default()
+        }),
+        ..Config::default()
+    }
+}
+
+impl Effect for Voice {
+    fn block(&self) -> usize {
+        self.frames
+    }
+
+    fn process(&mut self, samples: &mut [i16]) {
+        for block in samples.chunks_exact_mut(self.blocks[0]) {
+            // More waits than a device gives at once: the microphone has lost sound, and this catches up.
+            let behind = self.heard.waiting() > LONGEST / 2;
+            for _ in 0..if behind { 2 } else { 1 } {
+                if self.heard.take(&mut self.block) {
+                    let output = &mut self.scratch[..self.blocks[1]];
+                    if let Err(error) = self.processing.process_render_i16(&self.block, output) {
+                        tracing::debug!(%error, "the echo canceller missed a block");
+                    }
+                }
+            }
+            let output = &mut self.scratch[..self.blocks[0]];
+            match self.processing.process_capture_i16(block, output) {
+                Ok(()) => block.copy_from_slice(output),
+                Err(error) => tracing::debug!(%error, "a block of sound is left as it is"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "voice_tests.rs"]
+mod tests;

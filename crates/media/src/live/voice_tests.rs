@@ -1,0 +1,141 @@
+//! The voice path in a room made of numbers.
+
+use super::*;
+use std::f32::consts::{PI, TAU};
+use std::ops::Range;
+
+const RATE: u32 = 16_000;
+const BLOCK: usize = 160;
+
+struct Random(u32);
+
+impl Random {
+    /// -1 to 1, the same in every run.
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / (1u32 << 23) as f32 - 1.0
+    }
+}
+
+/// Something like speech: a voice of `pitch` Hz with three formants, syllables and pauses.
+fn speech(seconds: u32, pitch: f32, seed: u32) -> Vec<f32> {
+    let (mut random, mut phase, mut low) = (Random(seed), 0.0f32, 0.0f32);
+    let samples = (0..seconds * RATE).map(|i| {
+        let t = i as f32 / RATE as f32;
+        let syllable = (PI * (4.0 * t + 0.37 * seed as f32).fract()).sin().powi(2);
+        let word = if (0.7 * t + 0.13 * seed as f32).fract() < 0.75 { 1.0 } else { 0.0 };
+        let frequency = pitch * (1.0 + 0.15 * (2.1 * t + seed as f32).sin());
+        phase = (phase + frequency / RATE as f32).fract();
+        let voiced: f32 = (1..30u8)
+            .map(f32::from)
+            .take_while(|n| n * frequency < 0.45 * RATE as f32)
+            .map(|n| formants(n * frequency, t) * (TAU * phase * n).sin())
+            .sum();
+        let noise = random.next();
+        low = 0.5 * low + 0.5 * noise;
+        syllable * word * (4_000.0 * voiced + 650.0 * (noise - low))
+    });
+    samples.collect()
+}
+
+fn formants(frequency: f32, t: f32) -> f32 {
+    let peak = |centre: f32, width: f32| 1.0 / (1.0 + ((frequency - centre) / width).powi(2));
+    peak(600.0 + 300.0 * (3.0 * t).sin(), 200.0) + 0.5 * peak(1_800.0, 300.0) + 0.2 * peak(2_800.0, 400.0)
+}
+
+/// What comes back from a room: `delay` samples later, `gain` times as loud, over 60 ms of reverberation.
+fn room(sound: &[f32], delay: usize, gain: f32) -> Vec<f32> {
+    let mut random = Random(77);
+    let response: Vec<f32> = (0..960u16).map(|i| random.next() * (-f32::from(i) / 192.0).exp()).collect();
+    let energy: f32 = response.iter().map(|h| h * h).sum::<f32>().sqrt();
+    let echo = (0..sound.len()).map(|i| {
+        let Some(newest) = i.checked_sub(delay) else { return 0.0 };
+        let past = sound[..=newest].iter().rev();
+        past.zip(&response).map(|(x, h)| x * h).sum::<f32>() * gain / energy
+    });
+    echo.collect()
+}
+
+/// What leaves the voice path where `far` comes out of the speaker and `microphone` into the microphone.
+fn run(config: VoiceConfig, far: &[f32], microphone: &[f32]) -> Vec<f32> {
+    let (mut voice, mut reference) = voice(config, (RATE, 1), (RATE, 1));
+    assert_eq!(voice.block(), BLOCK);
+    let pcm = |sound: &[f32]| -> Vec<i16> { sound.iter().map(|s| s.round() as i16).collect() };
+    let blocks = far.chunks_exact(BLOCK).zip(microphone.chunks_exact(BLOCK));
+    let out = blocks.flat_map(|(far, near)| {
+        reference.heard(&pcm(far));
+        let mut block = pcm(near);
+        voice.process(&mut block);
+        block
+    });
+    out.map(f32::from).collect()
+}
+
+fn seconds(range: Range<usize>) -> Range<usize> {
+    range.start * RATE as usize..range.end * RATE as usize
+}
+
+/// How much louder `a` is than `b`, dB, where the two have powers.
+fn louder(a: &[f32], b: &[f32]) -> f32 {
+    let power = |sound: &[f32]| sound.iter().map(|s| s * s).sum::<f32>() + 1.0;
+    10.0 * (power(a) / power(b)).log10()
+}
+
+fn mix(parts: &[&[f32]]) -> Vec<f32> {
+    let mut random = Random(5);
+    let noise = std::iter::repeat_with(|| 3.0 * random.next());
+    (0..parts[0].len()).zip(noise).map(|(i, n)| n + parts.iter().map(|p| p[i]).sum::<f32>()).collect()
+}
+
+const ECHO: VoiceConfig = VoiceConfig { echo: true, noise: false, gain: false };
+
+#[test]
+fn the_echo_is_30_db_down_and_who_speaks_against_it_is_kept() {
+    for (delay, gain) in [(160, 0.3), (960, 0.3), (960, 1.0), (2_400, 0.3)] {
+        let far = speech(20, 120.0, 3);
+        let mut near = speech(20, 210.0, 11);
+        near[seconds(0..10)].fill(0.0);
+        let echo = room(&far, delay, gain);
+        let out = run(ECHO, &far, &mix(&[&echo, &near]));
+        let loss = louder(&echo[seconds(5..10)], &out[seconds(5..10)]);
+        let weaker = louder(&near[seconds(11..20)], &out[seconds(11..20)]);
+        assert!(loss >= 30.0, "{delay} {gain}: {loss}");
+        // Echo that got through would make it louder.
+        assert!((-0.5..6.0).contains(&weaker), "{delay} {gain}: {weaker}");
+    }
+}
+
+#[test]
+fn without_the_switch_the_echo_stays() {
+    let far = speech(6, 120.0, 3);
+    let echo = room(&far, 960, 0.3);
+    let off = VoiceConfig { echo: false, noise: false, gain: false };
+    let out = run(off, &far, &mix(&[&echo]));
+    let loss = louder(&echo[seconds(3..6)], &out[seconds(3..6)]);
+    assert!(loss.abs() < 0.2, "{loss}");
+}
+
+#[test]
+fn noise_goes_and_speech_stays() {
+    let mut random = Random(9);
+    let noise: Vec<f32> = (0..10 * RATE).map(|_| 300.0 * random.next()).collect();
+    let mut near = speech(10, 180.0, 7);
+    near[seconds(0..5)].fill(0.0);
+    let far = vec![0.0; near.len()];
+    let only = VoiceConfig { echo: false, noise: true, gain: false };
+    let out = run(only, &far, &mix(&[&noise, &near]));
+    let quieter = louder(&noise[seconds(3..5)], &out[seconds(3..5)]);
+    let weaker = louder(&near[seconds(6..10)], &out[seconds(6..10)]);
+    assert!(quieter > 9.0, "{quieter}");
+    assert!(weaker.abs() < 2.0, "{weaker}");
+}
+
+#[test]
+fn quiet_speech_is_made_louder() {
+    let near: Vec<f32> = speech(12, 180.0, 7).iter().map(|s| s * 0.05).collect();
+    let far = vec![0.0; near.len()];
+    let only = VoiceConfig { echo: false, noise: false, gain: true };
+    let out = run(only, &far, &near);
+    let gained = louder(&out[seconds(8..12)], &near[seconds(8..12)]);
+    assert!(gained > 6.0, "{gained}");
+}
