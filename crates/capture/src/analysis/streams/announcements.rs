@@ -147,26 +147,31 @@ impl Announcements {
         recent.clone().find(|call| !self.over.contains(call)).or_else(|| recent.next())
     }
 
-    /// The number of the media section among those that share a port: by the SSRC, else by the payload type.
+    /// The number of the media section among those that share a port: by the SSRC, else by the payload type. Where the
+    /// receiver has one number for two media, the sender's port tells them apart.
     fn section(
         &self,
         named: &[usize],
         received: &[usize],
         sent: &[usize],
         all: &[usize],
-        pt: u8,
+        payload_type: u8,
     ) -> Option<usize> {
         if let Some(announced) = named.last().and_then(|&index| self.get(index)) {
             return Some(announced.section.1);
         }
-        let groups = [received, sent, all];
-        groups.into_iter().find_map(|group| {
-            let mut with_type = group
-                .iter()
-                .rev()
-                .filter_map(|&index| self.get(index))
-                .filter(|announced| announced.payload_types.contains(&pt));
-            with_type.next().map(|announced| announced.section.1)
-        })
+        let with_type = |group: &[usize]| -> Vec<usize> {
+            let sections = group.iter().rev().filter_map(|&index| self.get(index));
+            sections
+                .filter(|section| section.payload_types.contains(&payload_type))
+                .map(|s| s.section.1)
+                .collect()
+        };
+        let (received, theirs) = (with_type(received), sent.iter().filter_map(|&index| self.get(index)));
+        let theirs: Vec<usize> = theirs.map(|section| section.section.1).collect();
+        let both = received.iter().find(|section| theirs.contains(section));
+        both.or(received.first())
+            .copied()
+            .or_else(|| [sent, all].into_iter().find_map(|g| with_type(g).first().copied()))
     }
 }
