@@ -2,6 +2,7 @@
 
 mod control;
 mod impair;
+mod inspect;
 mod load;
 mod probe;
 mod report;
@@ -9,6 +10,7 @@ mod verdict;
 
 pub(crate) use control::ControlArgs;
 pub(crate) use impair::ImpairArgs;
+pub(crate) use inspect::InspectArgs;
 pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use report::ReportArgs;
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Load(Box<LoadArgs>),
     /// Ask a peer what it can do, and say what the network to it is like.
     Probe(ProbeArgs),
+    /// Say what a capture holds: calls, offers and answers, streams; and give its pictures and sound back.
+    Inspect(InspectArgs),
 }
 
 impl Command {

@@ -5,6 +5,7 @@ mod commands;
 mod control;
 mod counts;
 mod impairment;
+mod inspect;
 mod keep;
 mod lines;
 mod output;
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
             Command::Load(args) => commands::load::run(*args, &output).await,
             Command::Ticket(args) => commands::ticket::run(args, &output).await,
             Command::Probe(args) => commands::probe::run(args, &output).await,
+            Command::Inspect(args) => commands::inspect::run(&args, &output),
         }
     });
     // A resolver thread or a timer may still hold the runtime: nobody waits for those.

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod call;
 pub(crate) mod demo;
+pub(crate) mod inspect;
 pub(crate) mod load;
 pub(crate) mod probe;
 pub(crate) mod ticket;
