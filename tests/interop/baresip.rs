@@ -178,6 +178,13 @@ fn hold(scratch: &Scratch, plan: Plan) -> Held {
     Held { outcome, heard: baresip.quit(), capture }
 }
 
+/// The capture of a call to it, with fragmented pictures and Opus.
+pub(crate) fn capture(scratch: &Scratch) -> PathBuf {
+    let video = Some(Video::NonInterleaved);
+    let plan = Plan { host: THEIRS, caller: Side::Us, ender: Side::Us, sound: OPUS, video };
+    hold(scratch, plan).capture
+}
+
 /// Holds a call and asserts that all of it went well, as seen from both sides and from the wire.
 fn assert_call(plan: Plan) {
     let _alone = alone();

@@ -211,6 +211,14 @@ impl Call {
     }
 }
 
+/// The capture of a call to it, with pictures and G.711.
+pub(crate) fn capture(scratch: &Scratch) -> PathBuf {
+    let call = Call::hold(Side::Visavis, Side::Visavis, true, &["--codecs", "h264,pcmu"]);
+    let kept = scratch.file("linphone.pcapng");
+    std::fs::copy(call.capture(), &kept).expect("room for the capture");
+    kept
+}
+
 #[test]
 fn linphone_answers_h264_and_g711_and_we_hang_up() {
     let _alone = alone();

@@ -8,9 +8,12 @@ mod baresip;
 mod captures;
 mod demo;
 mod ffmpeg;
+#[path = "../../crates/capture/tests/frames/mod.rs"]
+mod frames;
 mod gstreamer;
 mod harness;
 mod impair;
+mod inspect;
 mod linphone;
 mod load;
 mod media;
