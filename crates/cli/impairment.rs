@@ -10,7 +10,7 @@ use std::time::Duration;
 use visavis::impair::{Counts, Entry, Fate, ImpairmentLog};
 use visavis::{Endpoint, Impair};
 
-/// Prints what was done at an endpoint (`where` in words: `at the caller`), and writes it to a file where one is named.
+/// Prints what was done at an endpoint (`at` in words: `at the caller`), and writes it to a file where one is named.
 pub(crate) async fn report(
     endpoint: &Endpoint,
     impair: Option<&Impair>,
@@ -20,6 +20,17 @@ pub(crate) async fn report(
 ) -> Result<(), Failure> {
     let Some(impair) = impair else { return Ok(()) };
     let Some(log) = endpoint.impairment().await else { return Ok(()) };
+    report_log(&log, impair, at, file, output)
+}
+
+/// The same of a log.
+pub(crate) fn report_log(
+    log: &ImpairmentLog,
+    impair: &Impair,
+    at: &str,
+    file: Option<&Path>,
+    output: &Output,
+) -> Result<(), Failure> {
     let counts: Vec<Value> = log
         .all()
         .map(|(way, traffic, counts)| {
@@ -36,8 +47,8 @@ pub(crate) async fn report(
             "overflow": log.overflow,
         })
     });
-    say(&log, impair, at, output);
-    file.map_or(Ok(()), |path| write(&log, path))
+    say(log, impair, at, output);
+    file.map_or(Ok(()), |path| write(log, path))
 }
 
 fn say(log: &ImpairmentLog, impair: &Impair, at: &str, output: &Output) {
@@ -60,7 +71,10 @@ fn say(log: &ImpairmentLog, impair: &Impair, at: &str, output: &Output) {
             && most > Duration::ZERO
         {
             let [least, mean, most] = [least, mean, most].map(|delay| millis(Some(ms(delay))));
-            line.push_str(&format!(", delayed {least} to {most}, {mean} on average"));
+            line.push_str(&match least == most {
+                true => format!(", delayed {most}"),
+                false => format!(", delayed {least} to {most}, {mean} on average"),
+            });
         }
         output.say(line);
     }

@@ -224,6 +224,30 @@ fn our_own_sound_coming_back_is_swapped_sound_where_the_peers_tone_is_known() {
 }
 
 #[test]
+fn a_load_goes_over_the_same_lines() {
+    let _alone = alone();
+    let answer = Visavis::start(&["answer", "--listen", "127.0.0.86:0", "--no-media"]);
+    let uri = format!("sip:callee@{}", answer.address());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+    command.args(["--json", "load", &uri, "--rate", "50", "--calls", "100", "--hold", "200ms"]);
+    command.args(["--impair", "both:delay=30ms;up.sip:loss=10%,delay=30ms"]);
+    let ran = command.output().expect("visavis runs");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let events: Vec<Value> = said.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let event = |name: &str| events.iter().rfind(|e| e["event"] == name).unwrap_or_else(|| panic!("{said}"));
+    let (load, impairment) = (event("load"), event("impairment"));
+    let counts = impairment["counts"].as_array().expect("counts");
+    let up = counts.iter().find(|c| c["way"] == "up" && c["kind"] == "sip").expect("SIP");
+    assert!(up["lost"].as_u64() > Some(10), "{up}");
+    // What was lost is sent again, and no call fails of it.
+    assert_eq!((&load["good"], load["placed"].as_u64()), (&true.into(), Some(100)), "{load}");
+    assert!(load["retransmissions"].as_u64() > Some(10), "{load}");
+    // There and back.
+    let answered = load["answer_ms"]["min"].as_f64().expect("the quickest answer");
+    assert!(answered >= 60.0, "{answered} ms");
+}
+
+#[test]
 fn wrong_words_are_named_with_exit_code_2_and_a_file_that_is_not_there_with_3() {
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));

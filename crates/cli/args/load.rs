@@ -1,6 +1,6 @@
 //! `visavis load`.
 
-use super::{VerdictArgs, duration, listen, size};
+use super::{ImpairArgs, VerdictArgs, duration, listen, size};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,6 +42,8 @@ pub(crate) struct LoadArgs {
     pub(crate) sample: u64,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
+    #[command(flatten)]
+    pub(crate) impair: ImpairArgs,
     /// How many calls may fail, or be judged bad, before the whole is bad (exit code 1).
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) max_failures: u64,

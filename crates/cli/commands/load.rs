@@ -8,6 +8,7 @@ use self::table::Table;
 use super::interruption;
 use crate::Failure;
 use crate::args::{LoadArgs, LoadMedia};
+use crate::impairment;
 use crate::output::Output;
 use crate::polite;
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use visavis::load::{Load, Plan, Ramp, Tally};
 use visavis::proto::io::MediaChoice;
 use visavis::proto::sdp::Capabilities;
-use visavis::{Expectation, TestSources};
+use visavis::{Expectation, ImpairmentLog, TestSources};
 
 /// How often the status line, the table of seconds and the events for programs go on.
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,6 +54,10 @@ async fn once(
     .await;
     let good = ran.tally.placed > 0 && ran.tally.wrong() <= args.max_failures;
     view::report(output, args, &ran, media, good);
+    if let (Some(log), Some(impair)) = (&ran.impairment, args.impair.impair()) {
+        let file = args.impair.impair_log.as_deref();
+        impairment::report_log(log, &impair, "here", file, output)?;
+    }
     for table in [seconds, calls].into_iter().flatten() {
         output.say(format!("  {}", table.finish()?));
     }
@@ -66,6 +71,7 @@ struct Ran {
     peak: u64,
     elapsed: Duration,
     interrupted: bool,
+    impairment: Option<ImpairmentLog>,
 }
 
 /// A second of a load.
@@ -113,7 +119,8 @@ async fn follow(
         tell(Some(&past), &Default::default());
     }
     output.clear_status();
-    Ran { tally: load.tally().clone(), peak: load.peak(), elapsed: load.elapsed(), interrupted }
+    let impairment = load.impairment().cloned();
+    Ran { tally: load.tally().clone(), peak: load.peak(), elapsed: load.elapsed(), interrupted, impairment }
 }
 
 /// From what was typed to the calls to place.
@@ -135,6 +142,7 @@ async fn plan(args: &LoadArgs) -> Result<Plan, Failure> {
     plan.rows = args.calls_csv.is_some();
     plan.workers = usize::try_from(args.workers).unwrap_or(1);
     plan.listen = args.listen.unwrap_or(SocketAddr::new(plan.target.local, 0));
+    plan.impair = args.impair.impair();
     media(args, &mut plan)?;
     Ok(plan)
 }

@@ -62,7 +62,7 @@ pub(super) fn second(output: &Output, second: &Second, load: &Load) {
 
 /// Says what all calls came to.
 pub(super) fn report(output: &Output, args: &LoadArgs, ran: &Ran, media: bool, good: bool) {
-    let Ran { tally, peak, elapsed, interrupted } = ran;
+    let Ran { tally, peak, elapsed, interrupted, .. } = ran;
     output.event("load", || {
         let mut event = figures(tally);
         event.insert("target".into(), json!(args.uri));

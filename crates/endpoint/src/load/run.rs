@@ -6,6 +6,7 @@ use super::tally::{CallRow, Tally};
 use super::worker::{Shared, Update, Worker};
 use crate::clock::Clock;
 use crate::endpoint::Error;
+use crate::impair::{Impair, ImpairmentLog};
 use crate::media::{Judges, TestSources};
 use crate::socket::Socket;
 use crate::target::Target;
@@ -44,6 +45,9 @@ pub struct Plan {
     pub sample: u64,
     /// What those are measured against.
     pub expectation: Expectation,
+    /// What the line before each worker does to its datagrams. Every worker has lines of its own: a rate is that of
+    /// one worker.
+    pub impair: Option<Impair>,
     /// How many threads there are, each with a socket and an agent.
     pub workers: usize,
     /// The address to call from. A port other than 0 is that of the first worker; the others take the next ones.
@@ -79,6 +83,7 @@ impl Plan {
             media: None,
             sample: 0,
             expectation: Expectation::default(),
+            impair: None,
             workers: 1,
             rows: false,
         })
@@ -95,6 +100,7 @@ pub struct Load {
     /// Calls up in each worker: now, and at the most since its last update.
     up: Vec<(u64, u64)>,
     peak: u64,
+    impairment: Option<ImpairmentLog>,
 }
 
 /// What has happened since the last one.
@@ -139,6 +145,7 @@ impl Load {
             tally: Tally::default(),
             up: Vec::new(),
             peak: 0,
+            impairment: None,
         };
         for index in 0..workers {
             let local = load.spawn(index, shared.clone());
@@ -188,7 +195,10 @@ impl Load {
 
     /// Waits for news, which come several times a second; `None` when all calls are over.
     pub async fn next(&mut self) -> Option<Progress> {
-        let Update { worker, tally, calls, up, peak } = self.updates.recv().await?;
+        let Update { worker, tally, calls, up, peak, impairment } = self.updates.recv().await?;
+        if let Some(log) = impairment {
+            self.impairment.get_or_insert_default().merge(log);
+        }
         if let Some(place) = self.up.get_mut(worker) {
             *place = (up, peak);
         }
@@ -211,6 +221,11 @@ impl Load {
     /// The most calls that were up at a time. With several workers some may be missed between two updates.
     pub fn peak(&self) -> u64 {
         self.peak
+    }
+
+    /// What was done to the datagrams of the workers that are done; `None` without [`Plan::impair`].
+    pub fn impairment(&self) -> Option<&ImpairmentLog> {
+        self.impairment.as_ref()
     }
 
     /// The time since the start.

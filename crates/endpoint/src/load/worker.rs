@@ -7,6 +7,7 @@ use super::shelf::Shelf;
 use super::tally::{CallRow, Outcome, Tally};
 use crate::clock::Clock;
 use crate::driver::{ToDriver, sleep_until};
+use crate::impair::{Gate, Impair, ImpairmentLog};
 use crate::media::Judges;
 use crate::socket::{Batch, Received, Socket};
 use crate::train::Train;
@@ -20,7 +21,7 @@ use visavis_proto::agent::Agent;
 use visavis_proto::frame::ReceivedFrame;
 use visavis_proto::io::{
     CallHandle, CallRequest, Command, Datagram, EndReason, Event, Input, OpenError, Output, SectionStats,
-    SocketId,
+    SocketId, Transmit,
 };
 use visavis_report::{CallRecord, MediaReport};
 
@@ -57,6 +58,8 @@ pub(super) struct Update {
     pub(super) up: u64,
     /// The most that were up at a time.
     pub(super) peak: u64,
+    /// What was done to its datagrams; only in the last update.
+    pub(super) impairment: Option<ImpairmentLog>,
 }
 
 /// What the judge of a call has to say.
@@ -69,6 +72,7 @@ pub(super) struct Worker {
     agent: Agent,
     socket: Arc<Socket>,
     train: Train,
+    gate: Option<Gate>,
     /// When the agent wants to be woken.
     deadline: Option<Time>,
     calls: HashMap<CallHandle, Live>,
@@ -98,6 +102,8 @@ impl Worker {
     pub(super) fn new(index: usize, shared: Arc<Shared>, socket: Socket, seed: [u8; 32]) -> Self {
         let now = shared.clock.now();
         let mut agent = Agent::new(shared.plan.agent.clone(), seed);
+        let impair = shared.plan.impair.clone();
+        let gate = impair.map(|i| Gate::new(&Impair { seed: i.seed.wrapping_add(index as u64), ..i }));
         let opened = Ok((SOCKET, socket.local()));
         agent.handle(now, Input::SocketOpened { request: None, result: opened });
         Worker {
@@ -106,6 +112,7 @@ impl Worker {
             agent,
             socket: Arc::new(socket),
             train: Train::default(),
+            gate,
             deadline: None,
             calls: HashMap::new(),
             agenda: Agenda::default(),
@@ -135,6 +142,7 @@ impl Worker {
             let now = self.shared.clock.now();
             self.begin(now);
             self.do_what_is_due(now);
+            self.arrivals();
             self.leave();
             if now >= self.tell {
                 self.tell(now);
@@ -143,7 +151,9 @@ impl Worker {
                 break;
             }
             let wake = [self.deadline, self.agenda.next(), self.next_call()].into_iter().flatten();
-            let wake = wake.chain([self.tell]).min().map(|at| self.shared.clock.instant(at).into());
+            let line = self.gate.as_ref().and_then(Gate::due);
+            let wake =
+                wake.chain([self.tell]).chain(line).min().map(|at| self.shared.clock.instant(at).into());
             tokio::select! {
                 biased;
                 ready = self.socket.readable() => {
@@ -160,7 +170,8 @@ impl Worker {
                 () = sleep_until(wake) => {}
             }
         }
-        self.tell(self.shared.clock.now());
+        let log = self.gate.take().map(|gate| gate.log().clone());
+        self.update(self.shared.clock.now(), log);
     }
 
     /// When the next call begins.
@@ -273,16 +284,35 @@ impl Worker {
             let clock = self.shared.clock;
             let now = clock.now();
             for Received { local, remote, received, data } in socket.datagrams(batch, &clock, now) {
-                self.arrived = Some(received);
-                let datagram = Datagram { socket: SOCKET, local, remote, data, received };
-                self.agent.handle(now, Input::Datagram(datagram));
-                self.drain();
+                let datagram = Received { local, remote, received, data };
+                match &mut self.gate {
+                    Some(gate) => gate.receive(SOCKET, datagram),
+                    None => self.datagram(now, datagram),
+                }
             }
-            self.arrived = None;
+            self.arrivals();
             self.leave();
             if !more {
                 return;
             }
+        }
+    }
+
+    fn datagram(&mut self, now: Time, d: Received<'_>) {
+        let Received { local, remote, received, data } = d;
+        self.arrived = Some(received);
+        let datagram = Datagram { socket: SOCKET, local, remote, data, received };
+        self.agent.handle(now, Input::Datagram(datagram));
+        self.drain();
+        self.arrived = None;
+    }
+
+    /// Takes what has left the line in.
+    fn arrivals(&mut self) {
+        let now = self.shared.clock.now();
+        while let Some(a) = self.gate.as_mut().and_then(|gate| gate.received(now)) {
+            let (local, remote, received) = (a.local, a.remote, a.received);
+            self.datagram(now, Received { local, remote, received, data: &a.data });
         }
     }
 
@@ -291,12 +321,10 @@ impl Worker {
         let now = self.shared.clock.now();
         loop {
             match self.agent.poll(now) {
-                Output::Transmit(transmit) => {
-                    if !self.train.joins(&transmit, self.socket.train()) {
-                        self.flush();
-                    }
-                    self.train.add(transmit);
-                }
+                Output::Transmit(transmit) => match &mut self.gate {
+                    Some(gate) => gate.send(now, transmit),
+                    None => self.depart(transmit),
+                },
                 Output::Event(event) => self.event(now, event),
                 Output::Timeout(deadline) => return self.deadline = deadline,
                 Output::EncoderTarget { call, section, target } => {
@@ -345,6 +373,9 @@ impl Worker {
                 self.agenda.add(now + self.shared.plan.hold, call, 0, Item::Hangup);
             }
             Event::Media { sections, .. } => {
+                if let Some(gate) = &mut self.gate {
+                    gate.sections(&sections);
+                }
                 live.agreed(&sections);
                 if self.shared.shelf.is_some() {
                     self.agenda.add(now, call, live.turn, Item::Roll);
@@ -411,11 +442,14 @@ impl Worker {
 
     /// Sends what has gathered, and notes whose ACK is out.
     fn leave(&mut self) {
+        let now = self.shared.clock.now();
+        while let Some(transmit) = self.gate.as_mut().and_then(|gate| gate.sent(now)) {
+            self.depart(transmit);
+        }
         self.flush();
         if self.acknowledged.is_empty() {
             return;
         }
-        let now = self.shared.clock.now();
         for call in self.acknowledged.drain(..) {
             if let Some(live) = self.calls.get_mut(&call) {
                 let setup = now.since(live.begun);
@@ -423,6 +457,13 @@ impl Worker {
                 self.tally.setup.record(setup);
             }
         }
+    }
+
+    fn depart(&mut self, transmit: Transmit) {
+        if !self.train.joins(&transmit, self.socket.train()) {
+            self.flush();
+        }
+        self.train.add(transmit);
     }
 
     fn flush(&mut self) {
@@ -434,6 +475,10 @@ impl Worker {
     }
 
     fn tell(&mut self, now: Time) {
+        self.update(now, None);
+    }
+
+    fn update(&mut self, now: Time, impairment: Option<ImpairmentLog>) {
         self.tell = now + TELL;
         let transactions = self.agent.transaction_counters();
         let dropped = &self.agent.counters().dropped;
@@ -444,7 +489,7 @@ impl Worker {
         self.tally.rtp.stray += counted.2 - self.counted.2;
         self.counted = counted;
         let (tally, calls) = (std::mem::take(&mut self.tally), std::mem::take(&mut self.rows));
-        let update = Update { worker: self.index, tally, calls, up: self.up, peak: self.peak };
+        let update = Update { worker: self.index, tally, calls, up: self.up, peak: self.peak, impairment };
         self.peak = self.up;
         if self.shared.updates.send(update).is_err() {
             // Nobody follows the load any more.
@@ -454,7 +499,8 @@ impl Worker {
 
     fn is_done(&mut self, now: Time) -> bool {
         let placed = self.stopping || self.next >= self.shared.plan.calls;
-        if !placed || self.agent.calls() > 0 {
+        let sends = self.gate.as_ref().is_some_and(Gate::sends);
+        if !placed || self.agent.calls() > 0 || sends {
             self.over_since = None;
             return false;
         }

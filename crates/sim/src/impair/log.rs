@@ -55,6 +55,21 @@ impl Counts {
         Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
+    fn add(&mut self, other: &Counts) {
+        let Counts { sent, octets, arrived, lost, outage, queue_full, duplicated, held_back, .. } = other;
+        self.sent += sent;
+        self.octets += octets;
+        self.arrived += arrived;
+        self.lost += lost;
+        self.outage += outage;
+        self.queue_full += queue_full;
+        self.duplicated += duplicated;
+        self.held_back += held_back;
+        self.delay_min = [self.delay_min, other.delay_min].into_iter().flatten().min();
+        self.delay_max = self.delay_max.max(other.delay_max);
+        self.delay_sum += other.delay_sum;
+    }
+
     /// Those that did not arrive, for whatever reason.
     pub fn missing(&self) -> u64 {
         self.lost + self.outage + self.queue_full
@@ -108,6 +123,17 @@ impl Log {
         } else {
             self.left_out += 1;
         }
+    }
+
+    /// Takes in what was done elsewhere.
+    pub fn merge(&mut self, other: Log) {
+        for (place, counts) in other.counts {
+            self.counts.entry(place).or_default().add(&counts);
+        }
+        let room = REMEMBERED - self.entries.len();
+        self.left_out += other.left_out + other.entries.len().saturating_sub(room) as u64;
+        self.overflow += other.overflow;
+        self.entries.extend(other.entries.into_iter().take(room));
     }
 
     /// What became of one kind of datagram.

@@ -142,6 +142,25 @@ fn the_log_accounts_for_every_datagram() {
 }
 
 #[test]
+fn two_logs_add_up() {
+    let half = |from: u64| {
+        let mut impairer = Impairer::new(&read("up:loss=5%,delay=30ms±5ms,duplicate=2%"), 3);
+        for n in 0..40_000 {
+            impairer.send(Time::from_millis(from + n), Way::Up, video(n as u16));
+        }
+        impairer.log().clone()
+    };
+    let (mut both, more) = (half(0), half(50_000));
+    let one = both.counts(Way::Up, Traffic::Video);
+    both.merge(more);
+    let sum = both.counts(Way::Up, Traffic::Video);
+    assert_eq!((sum.sent, sum.lost, sum.arrived), (2 * one.sent, 2 * one.lost, 2 * one.arrived));
+    assert_eq!((sum.delay_min, sum.delay_max), (one.delay_min, one.delay_max));
+    assert_eq!(sum.delay_sum, one.delay_sum * 2);
+    assert_eq!((both.entries().len(), both.left_out), (65_536, 80_000 - 65_536));
+}
+
+#[test]
 fn memory_stays_bounded_and_says_so() {
     let mut impairer = Impairer::new(&read("up:loss=1%"), 1);
     for n in 0..70_000u64 {
