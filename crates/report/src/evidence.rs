@@ -159,9 +159,18 @@ impl<'a> Evidence<'a> {
     /// `call.json`: see `docs/reports.md` and `docs/schema/call.schema.json`.
     pub fn to_json(&self) -> Value {
         let capture = self.capture.as_ref().map(|shown| {
-            let streams: Vec<&StreamFindings> = shown.streams().collect();
+            // One call has a file of its own: so places in lists are those of its lists.
+            let (mut call, mut streams) = (json!(shown.call()), json!(shown.streams().collect::<Vec<_>>()));
+            let of_call = if call.is_null() { Value::Null } else { json!(0) };
+            let streams_of_call = streams.as_array_mut().map_or(0, |all| {
+                all.iter_mut().for_each(|stream| stream["call"] = of_call.clone());
+                all.len()
+            });
+            if !call.is_null() {
+                call["streams"] = (0..streams_of_call).collect();
+            }
             json!({
-                "file": shown.file, "packets": shown.findings.file, "call": shown.call(), "streams": streams,
+                "file": shown.file, "packets": shown.findings.file, "call": call, "streams": streams,
                 "stun": shown.stun(),
             })
         });

@@ -199,4 +199,14 @@ fn the_same_evidence_makes_the_same_page_and_json() {
     assert_eq!(json["callee"]["timeline"]["steps"][1]["pictures"], 30);
     assert_eq!(json["callee"]["log"]["entries"][0]["at"], 1_790_000_000.001);
     assert!(json["caller"].is_null() && json["capture"].is_null());
+    // Of a call that is not the first one of its capture, places are those of its own file.
+    let mut findings = findings("words", 0, 1);
+    findings.calls.insert(0, CallFindings::default());
+    findings.streams.iter_mut().for_each(|stream| stream.call = Some(1));
+    findings.streams.insert(0, StreamFindings { call: Some(0), ..StreamFindings::default() });
+    let shown = Shown { file: "a.pcap", findings: &findings, call: Some(1) };
+    let json = Evidence { capture: Some(shown), ..Evidence::default() }.to_json();
+    assert_eq!(json["capture"]["call"]["streams"], serde_json::json!([0, 1, 2, 3]));
+    assert_eq!(json["capture"]["streams"][3]["call"], 0);
+    assert_eq!(json["capture"]["streams"][0]["ssrc"], 1);
 }
