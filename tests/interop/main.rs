@@ -21,6 +21,7 @@ mod namespaces;
 mod nat_calls;
 mod nats;
 mod probe;
+mod report;
 mod sip;
 mod sipp;
 mod srtp;

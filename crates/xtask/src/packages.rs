@@ -28,6 +28,7 @@ const PACKAGES: &[&str] = &[
     "ethtool",
     "coturn",
     "python3",
+    "chromium",
 ];
 
 /// A program of each package that has one, for machines without dpkg.
@@ -46,6 +47,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("ethtool", &["--version"]),
     ("turnserver", &["--version"]),
     ("python3", &["--version"]),
+    ("chromium", &["--version"]),
 ];
 
 /// Installs what is missing where that is possible (root on Debian); elsewhere says what is missing, and the
