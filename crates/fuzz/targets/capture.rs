@@ -156,7 +156,7 @@ fn segments(octets: &mut Octets<'_>) {
         put_packet(&mut file, seconds, &frame, frame.len() as u32);
     };
     packet(0x02, false, 0, &[], 0);
-    let (mut next, mut ordered, mut seconds) = (0, true, 0);
+    let (mut next, mut ordered, mut seconds) = (0usize, true, 0);
     while !octets.is_empty() {
         let (control, length) = (octets.octet(), usize::from(octets.octet()) + 1);
         seconds += u32::from(control >> 6);

@@ -1,7 +1,7 @@
 //! Telling SIP from anything else on a stream, by its first line.
 
 use visavis_proto::demux::{Kind, classify};
-use visavis_proto::sip::looks_like_sip;
+use visavis_proto::sip::{Method, looks_like_sip};
 
 /// A start line is not longer than this, octets: nobody's Request-URI is.
 const MAX_LINE: usize = 2048;
@@ -45,6 +45,24 @@ fn is_line_end(octet: &u8) -> bool {
     matches!(octet, b'\r' | b'\n')
 }
 
+/// Whether a message begins here, for octets of which it is not known that they begin a line: the rest of a line may look
+/// like a start line with another method, so it has to be a status line or a method that is known.
+pub(super) fn begins(data: &[u8]) -> bool {
+    let text = data.iter().position(|octet| !is_line_end(octet)).and_then(|start| data.get(start..));
+    let Some((word, rest)) = text.and_then(|text| {
+        let end = text.iter().take(MAX_METHOD).position(|octet| *octet == b' ')?;
+        Some((text.get(..end)?, text.get(end + 1..)?))
+    }) else {
+        return false;
+    };
+    let known = if word.eq_ignore_ascii_case(b"SIP/2.0") {
+        rest.first_chunk::<3>().is_some_and(|status| status.iter().all(u8::is_ascii_digit))
+    } else {
+        !matches!(Method::parse(word), None | Some(Method::Other(_)))
+    };
+    known && look(data) == Line::Sip
+}
+
 /// Where the first start line is that begins the data or stands behind a line end.
 pub(super) fn find(data: &[u8]) -> Option<usize> {
     let behind_ends = data.iter().enumerate().filter(|(_, octet)| **octet == b'\n').map(|(at, _)| at + 1);
@@ -52,7 +70,7 @@ pub(super) fn find(data: &[u8]) -> Option<usize> {
         let text = data.get(*start..).unwrap_or_default();
         // Empty lines are not looked into each by itself: there may be many.
         let empty = *start > 0 && text.first().is_none_or(is_line_end);
-        !empty && look(text) == Line::Sip
+        !empty && begins(text)
     })
 }
 
@@ -93,6 +111,13 @@ mod tests {
         assert_eq!(find(text), Some(33));
         assert_eq!(find(&text[33..]), Some(0));
         assert_eq!(find(b"no line at all"), None);
+        // What is left of a start line or of a Via is none.
+        for rest in
+            ["VITE sip:a@b SIP/2.0\r\n", "b SIP/2.0\r\n", "SIP/2.0/TCP 192.0.2.7\r\n", "2.0 200 OK\r\n"]
+        {
+            assert_eq!(find(rest.as_bytes()), None, "{rest:?}");
+        }
+        assert_eq!(find(b"SIP/2.0 200 OK\r\n"), Some(0));
         assert_eq!(find(&[b'\n'; 5000]), None);
     }
 }

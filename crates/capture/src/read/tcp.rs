@@ -77,7 +77,7 @@ impl Streams {
         }
         // The payload comes behind the SYN.
         let sequence = tcp.sequence.wrapping_add(u32::from(tcp.syn));
-        let starts = sip_line::look(data) == Line::Sip;
+        let starts = sip_line::begins(data);
         if !self.flows.contains_key(&key) {
             if !starts {
                 return;
