@@ -53,8 +53,10 @@ impl Default for Limits {
             sdp_media: 16,
             sdp_attributes: 512,
             calls: 10_000,
-            transactions: 40_000,
-            transactions_per_source: 20_000,
+            // Two for each call, and each lasts 32 s after its request (timers J and L): some 4,700 calls a second from
+            // one source.
+            transactions: 400_000,
+            transactions_per_source: 300_000,
             ssrcs: 16,
             srtp_sources: 64,
             jitter_packets: 1_024,

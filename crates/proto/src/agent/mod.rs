@@ -43,7 +43,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// that gives [`Output::Timeout`].
 pub struct Agent {
     core: Core,
-    calls: BTreeMap<CallHandle, Call>,
+    /// Each in a place of its own: a tree moves its entries about.
+    calls: BTreeMap<CallHandle, Box<Call>>,
     routes: Routes,
     paths: Paths,
     classifiers: Classifiers,
@@ -395,7 +396,7 @@ impl Agent {
         }
         self.core.counters.calls_out += 1;
         let call = Call::place(now, &mut self.core, handle, request, path);
-        self.calls.insert(handle, call);
+        self.calls.insert(handle, Box::new(call));
         self.settle(handle);
     }
 
@@ -506,7 +507,7 @@ impl Agent {
             self.paths.forget(handle);
             let call = self.calls.remove(&handle);
             self.routes.forget(handle);
-            for id in call.iter().flat_map(Call::dialog_ids) {
+            for id in call.iter().flat_map(|call| call.dialog_ids()) {
                 self.dialogs.remove(id);
             }
             if self.calls.is_empty() {

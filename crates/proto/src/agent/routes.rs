@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::call::section::MediaSection;
 use crate::io::{CallHandle, Datagram};
 use crate::rtp::RtpPacket;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 type Place = (CallHandle, usize);
@@ -21,9 +21,9 @@ pub(super) struct Routes {
     /// Sections by the SSRCs that were announced by `a=ssrc`.
     announced: HashMap<u32, Vec<Place>>,
     /// Sections by the address that their media should come from.
-    by_address: HashMap<SocketAddr, Vec<Place>>,
+    by_address: HashMap<SocketAddr, BTreeSet<Place>>,
     /// Calls by the IP address of the peer's signalling and media.
-    by_host: HashMap<IpAddr, Vec<CallHandle>>,
+    by_host: HashMap<IpAddr, BTreeSet<CallHandle>>,
     /// Calls by the SSRCs that they send with.
     own: HashMap<u32, CallHandle>,
     /// What to remove when a call changes or ends.
@@ -34,7 +34,7 @@ pub(super) struct Routes {
 struct Entries {
     heard: Vec<(SocketAddr, u32)>,
     announced: Vec<u32>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<(SocketAddr, usize)>,
     hosts: Vec<IpAddr>,
     own: Vec<u32>,
 }
@@ -51,10 +51,8 @@ impl Routes {
                 [section.agreed.remote, section.agreed.remote_rtcp, section.remote()].into_iter().flatten()
             {
                 hosts.push(address.ip());
-                let places = self.by_address.entry(address).or_default();
-                if !places.contains(&(handle, index)) {
-                    places.push((handle, index));
-                    entries.addresses.push(address);
+                if self.by_address.entry(address).or_default().insert((handle, index)) {
+                    entries.addresses.push((address, index));
                 }
             }
         }
@@ -75,7 +73,7 @@ impl Routes {
             entries.own.push(section.session.ssrc());
         }
         for host in hosts {
-            self.by_host.entry(host).or_default().push(handle);
+            self.by_host.entry(host).or_default().insert(handle);
             entries.hosts.push(host);
         }
     }
@@ -92,16 +90,11 @@ impl Routes {
         for ssrc in entries.own {
             self.own.remove(&ssrc);
         }
-        for key in entries.addresses {
-            remove_places(&mut self.by_address, &key, handle);
+        for (key, index) in entries.addresses {
+            remove(&mut self.by_address, &key, &(handle, index));
         }
         for key in entries.hosts {
-            if let Some(calls) = self.by_host.get_mut(&key) {
-                calls.retain(|h| *h != handle);
-                if calls.is_empty() {
-                    self.by_host.remove(&key);
-                }
-            }
+            remove(&mut self.by_host, &key, &handle);
         }
     }
 
@@ -109,7 +102,7 @@ impl Routes {
     pub(super) fn rtp(
         &mut self,
         datagram: &Datagram<'_>,
-        calls: &BTreeMap<CallHandle, Call>,
+        calls: &BTreeMap<CallHandle, Box<Call>>,
     ) -> Option<Place> {
         let packet = RtpPacket::parse(datagram.data).ok()?;
         let remote = datagram.remote;
@@ -134,7 +127,7 @@ impl Routes {
         &self,
         datagram: &Datagram<'_>,
         packet: &RtpPacket<'_>,
-        calls: &BTreeMap<CallHandle, Call>,
+        calls: &BTreeMap<CallHandle, Box<Call>>,
     ) -> Option<Place> {
         let places = self.announced.get(&packet.ssrc)?;
         let from_there = |place: &&Place| self.is_host_of(place.0, datagram.remote.ip());
@@ -157,7 +150,7 @@ impl Routes {
         &self,
         datagram: &Datagram<'_>,
         packet: &RtpPacket<'_>,
-        calls: &BTreeMap<CallHandle, Call>,
+        calls: &BTreeMap<CallHandle, Box<Call>>,
     ) -> Option<Place> {
         // Whether a section may take the packet, and if so, whether it has no stream yet.
         let fits = |&(handle, index): &Place| -> Option<(bool, Place)> {
@@ -230,6 +223,16 @@ fn is_local(section: &MediaSection, datagram: &Datagram<'_>) -> bool {
 fn ssrc_at(data: &[u8], at: usize) -> Option<u32> {
     let octets = data.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(octets.try_into().ok()?))
+}
+
+/// Takes an entry from those under `key`: many calls may share an address, so that it must be found without a search.
+fn remove<K: std::hash::Hash + Eq, V: Ord>(map: &mut HashMap<K, BTreeSet<V>>, key: &K, entry: &V) {
+    if let Some(entries) = map.get_mut(key) {
+        entries.remove(entry);
+        if entries.is_empty() {
+            map.remove(key);
+        }
+    }
 }
 
 /// Takes a call's sections from those under `key`.

@@ -187,7 +187,7 @@ impl Agent {
         let handle = expected.map_or_else(|| self.new_call(), |(handle, _)| handle);
         let path = expected.map(|(_, path)| path);
         if let Some(call) = Call::offered(now, &mut self.core, handle, (key, request, offer), source, path) {
-            self.calls.insert(handle, call);
+            self.calls.insert(handle, Box::new(call));
             self.settle(handle);
         }
     }

@@ -40,9 +40,16 @@ impl Call {
         let Phase::Offered(offered) = &mut self.phase else { return };
         // The offer is answered here or never.
         let (key, invite, offer) = (offered.key, offered.invite.clone(), offered.offer.take());
-        let body = match &offer {
-            Some(offer) => self.answer(now, core, offer),
-            None => self.offer(core),
+        let answer = offered.answer.take();
+        let body = match (answer, &offer) {
+            (Some(ready), _) => {
+                let (session, answer, negotiated) = *ready;
+                self.session = session;
+                self.agree(now, core, &negotiated);
+                Ok(answer)
+            }
+            (None, Some(offer)) => self.answer(now, core, offer),
+            (None, None) => self.offer(core),
         };
         let body = match body {
             Ok(body) => body,

@@ -2,10 +2,10 @@
 
 use super::timer::Timer;
 use super::{Call, Phase, description, party};
-use crate::agent::AnswerPolicy;
 use crate::agent::core::{ALLOW, Core};
+use crate::agent::{AnswerPolicy, PortPlan};
 use crate::io::{CallHandle, CallRequest, EndReason, Event, MediaChoice, Path};
-use crate::sdp::{NegotiationError, SessionDescription};
+use crate::sdp::{Negotiated, NegotiationError, OfferAnswer, SessionDescription};
 use crate::sip::dialog::Dialog;
 use crate::sip::transaction::{ClientKey, Endpoint, ServerKey};
 use crate::sip::{CSeq, HeaderName, Method, NameAddrBuf, Request, Response, Shape, UriBuf};
@@ -30,6 +30,9 @@ pub(super) struct Offered {
     pub(super) offer: Option<SessionDescription>,
     /// Accepted, and only waiting for ports.
     pub(super) accepted: bool,
+    /// The answer, where it depends on nothing that is still to come: where the session stands after it, and what
+    /// was agreed.
+    pub(super) answer: Option<Box<(OfferAnswer, SessionDescription, Negotiated)>>,
 }
 
 impl Call {
@@ -301,7 +304,7 @@ impl Call {
         path: Option<Path>,
     ) -> Option<Call> {
         let choice = core.config.media;
-        let offered = Offered { key, invite, offer, accepted: false };
+        let offered = Offered { key, invite, offer, accepted: false, answer: None };
         let mut call = Call::new(now, core, handle, way, choice, Phase::Offered(Box::new(offered)), path);
         let Phase::Offered(offered) = &call.phase else { return None };
         let tag = core.tag();
@@ -315,11 +318,15 @@ impl Call {
             }
         };
         // Nobody is rung for a call that cannot come about.
-        let usable = offered.offer.as_ref().map(|o| call.session.clone().answer(o, &call.local_media(core)));
-        if let Some(Err(error)) = usable {
-            call.decline(now, core, 488, &EndReason::Media { what: error.to_string() });
-            return None;
-        }
+        let mut session = call.session.clone();
+        let answer = offered.offer.as_ref().map(|o| session.answer(o, &call.local_media(core)));
+        let answer = match answer.transpose() {
+            Ok(answer) => answer,
+            Err(error) => {
+                call.decline(now, core, 488, &EndReason::Media { what: error.to_string() });
+                return None;
+            }
+        };
         let invite = &offered.invite;
         let event = Event::Incoming {
             call: handle,
@@ -330,6 +337,11 @@ impl Call {
             offered: offered.offer.as_ref().map(media_offered),
         };
         core.event(event);
+        if core.config.ports == PortPlan::One
+            && let Phase::Offered(offered) = &mut call.phase
+        {
+            offered.answer = answer.map(|(answer, negotiated)| Box::new((session, answer, negotiated)));
+        }
         call.learn_dialog(&dialog);
         call.dialog = Some(dialog);
         call.news.servers.push(key);
