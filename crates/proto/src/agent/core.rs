@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 /// The methods that the agent takes, as its Allow header lists them.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO";
 /// The bodies that it reads, as its Accept header lists them.
-pub(crate) const ACCEPT: &str = "application/sdp";
+pub(crate) const ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";
 
 pub(crate) struct Core {
     pub(crate) config: Config,

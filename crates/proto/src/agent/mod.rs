@@ -427,6 +427,7 @@ impl Agent {
                     if let Some(call) = self.calls.get_mut(&handle) {
                         let unread = response.decode_body(&self.core.config.limits).is_err();
                         self.core.counters.dropped.sip_coded += u64::from(unread);
+                        response.unpack_body(&self.core.config.limits);
                         call.response_received(now, &mut self.core, key, response);
                         self.settle(handle);
                     }

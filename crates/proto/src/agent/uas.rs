@@ -8,7 +8,9 @@ use crate::probe::Asking;
 use crate::sdp::SessionDescription;
 use crate::sip::dialog::DialogId;
 use crate::sip::transaction::{Endpoint, Incoming, ServerKey};
-use crate::sip::{ACCEPT_ENCODING, HeaderName, Method, ParseError, Problem, Request, Response, UriBuf};
+use crate::sip::{
+    ACCEPT_ENCODING, HeaderName, Method, ParseError, Problem, Request, Response, UriBuf, is_optional,
+};
 use crate::time::Time;
 
 impl Agent {
@@ -41,6 +43,7 @@ impl Agent {
                     let (call, core) = call;
                     let limits = &core.config.limits;
                     core.counters.dropped.sip_coded += u64::from(request.decode_body(limits).is_err());
+                    request.unpack_body(limits);
                     call.acknowledged(now, core, &request);
                     self.settle(handle);
                 }
@@ -132,10 +135,10 @@ impl Agent {
             }
             return Some(response);
         }
-        let optional = request
-            .headers
-            .text(HeaderName::ContentDisposition)
-            .is_some_and(|d| d.to_ascii_lowercase().replace(' ', "").contains("handling=optional"));
+        if request.method == Method::Invite {
+            request.unpack_body(&self.core.config.limits);
+        }
+        let optional = is_optional(&request.headers);
         let readable = match request.method {
             Method::Invite => match request.headers.content_type() {
                 Ok(Some(t)) => t.is("application", "sdp"),

@@ -17,6 +17,7 @@ mod host;
 mod lex;
 mod message;
 mod method;
+mod multipart;
 mod params;
 mod parse;
 mod shape;
@@ -35,6 +36,7 @@ pub use header::{
 pub use host::Host;
 pub use message::{Message, Request, Response};
 pub use method::Method;
+pub(crate) use multipart::is_optional;
 pub use params::{Param, Params};
 pub use parse::looks_like_sip;
 pub use shape::{FacetimeShape, Shape};

@@ -203,6 +203,16 @@ struct Head {
     problem: Option<(Problem, usize)>,
 }
 
+/// A part of a multipart body: its header and its content; `None` where the header cannot be read. One without a
+/// header begins with an empty line.
+pub(super) fn part<'a>(text: &'a [u8], limits: &Limits) -> Option<(Headers, &'a [u8])> {
+    let head = read_head(text, limits);
+    if head.problem.is_some() {
+        return None;
+    }
+    Some((head.headers, text.get(head.len..)?))
+}
+
 /// Reads header fields up to the empty line. A line that is none is skipped and becomes the problem, unless
 /// there was one before.
 fn read_head(text: &[u8], limits: &Limits) -> Head {

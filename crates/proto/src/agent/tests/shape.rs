@@ -281,7 +281,7 @@ fn refusals_keep_the_fields_that_say_what_would_be_taken() {
     assert_eq!(unsupported.headers.text(HeaderName::Unsupported).as_deref(), Some("100rel"));
     let content = send(&|m| m.headers.set(HeaderName::ContentType, "text/plain"));
     assert_eq!(content.status, 415);
-    assert_eq!(content.headers.text(HeaderName::Accept).as_deref(), Some("application/sdp"));
+    assert!(content.headers.accept().flatten().any(|t| t.is("application", "sdp")));
     let method = send(&|m| {
         m.method = Method::Register;
         m.headers.set(HeaderName::CSeq, "1 REGISTER");
