@@ -39,11 +39,12 @@ const BANNED: [&str; 11] = [
 ];
 
 /// The crates of this workspace that each crate may depend on, features and benchmarks included, tests not.
-const MAY_DEPEND: [(&str, &[&str]); 7] = [
+const MAY_DEPEND: [(&str, &[&str]); 8] = [
     ("proto", &[]),
     ("media", &["proto"]),
     ("capture", &["proto"]),
-    ("report", &["capture", "media"]),
+    ("report", &["proto", "capture", "media"]),
+    ("check", &["proto", "capture", "report"]),
     ("sim", &["proto"]),
     ("endpoint", &["proto", "media", "capture", "report", "sim"]),
     ("xtask", &[]),
