@@ -1,5 +1,6 @@
 //! What is typed.
 
+mod check;
 mod control;
 mod impair;
 mod inspect;
@@ -8,6 +9,7 @@ mod probe;
 mod report;
 mod verdict;
 
+pub(crate) use check::CheckArgs;
 pub(crate) use control::ControlArgs;
 pub(crate) use impair::ImpairArgs;
 pub(crate) use inspect::InspectArgs;
@@ -56,6 +58,8 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
     /// Say what a capture holds: calls, offers and answers, streams; and give its pictures and sound back.
     Inspect(InspectArgs),
+    /// Hold a user agent to what the RFCs ask of it, case by case.
+    Check(Box<CheckArgs>),
 }
 
 impl Command {

@@ -87,6 +87,7 @@ fn main() -> ExitCode {
             Command::Ticket(args) => commands::ticket::run(args, &output).await,
             Command::Probe(args) => commands::probe::run(args, &output).await,
             Command::Inspect(args) => commands::inspect::run(&args, &output),
+            Command::Check(args) => commands::check::run(*args, &output).await,
         }
     });
     // A resolver thread or a timer may still hold the runtime: nobody waits for those.

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use visavis::capture::{Description, Summary, TapMode, tap};
+use visavis::capture::{Description, Summary, Tap, TapMode, tap};
 use visavis::media_codecs::judge::JudgeConfig;
 use visavis::media_codecs::source::FrameRate;
 use visavis::media_codecs::source::file::{Playback, png::StillSource, wav::WavSource, y4m::Y4mSource};
@@ -34,18 +34,24 @@ pub(crate) struct Capture {
 impl Capture {
     /// Begins a capture, and puts its tap into `options`.
     pub(crate) fn start(path: &Path, options: &mut Options) -> Result<Capture, Failure> {
+        let (capture, tap) = Capture::begin(path, &format!("UDP as seen at {}", options.listen))?;
+        options.tap = Some(tap);
+        Ok(capture)
+    }
+
+    /// Begins a capture; `details` says what of.
+    pub(crate) fn begin(path: &Path, details: &str) -> Result<(Capture, Tap), Failure> {
         let file = File::create(path)
             .map_err(|e| Failure::Missing(format!("cannot write {}: {e}", path.display())))?;
         let (tap, recorder) = tap(TAP_MEMORY, TapMode::Full);
-        options.tap = Some(tap);
         let description = Description {
             application: concat!("visavis ", env!("CARGO_PKG_VERSION")).into(),
             interface: "visavis".into(),
-            details: format!("UDP as seen at {}", options.listen),
+            details: details.into(),
             comment: String::new(),
         };
         let writer = std::thread::spawn(move || recorder.write_to(BufWriter::new(file), &description));
-        Ok(Capture { path: path.to_owned(), writer })
+        Ok((Capture { path: path.to_owned(), writer }, tap))
     }
 
     /// Waits until everything is written; the endpoint must be gone by then.

@@ -13,7 +13,7 @@ use std::time::Duration;
 const LENGTH: Duration = Duration::from_secs(10);
 
 /// linphone's console, answering every call, with files for a microphone and a loudspeaker.
-struct Linphone {
+pub(crate) struct Linphone {
     process: Process,
     sip: u16,
     audio: u16,
@@ -24,7 +24,7 @@ struct Linphone {
 
 impl Linphone {
     /// Starts it with all it needs in `scratch`, with H.264 as its only video codec, or with no video at all.
-    fn start(scratch: &Scratch, video: bool) -> Self {
+    pub(crate) fn start(scratch: &Scratch, video: bool) -> Self {
         need("linphonec", "linphone-cli mediastreamer2-plugin-openh264");
         let [sip, audio, picture] = distinct_ports();
         std::fs::create_dir_all(scratch.file(".local/share/linphone")).expect("a new directory");
@@ -57,7 +57,7 @@ impl Linphone {
         Linphone { process, sip, audio, video: picture, log, heard }
     }
 
-    fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         format!("sip:linphone@127.0.0.1:{}", self.sip)
     }
 

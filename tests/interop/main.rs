@@ -6,6 +6,7 @@
 
 mod baresip;
 mod captures;
+mod check;
 mod demo;
 mod ffmpeg;
 #[path = "../../crates/capture/tests/frames/mod.rs"]

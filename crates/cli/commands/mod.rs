@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod call;
+pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod inspect;
 pub(crate) mod load;
