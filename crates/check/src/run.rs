@@ -157,16 +157,27 @@ async fn survived(
     wait: Duration,
     gone: &mut Option<&'static str>,
 ) -> Verdict {
-    if alive(lab, Duration::from_secs(4)).await {
+    let asked = lab.now();
+    let back = alive(lab, SILENCE).await || alive(lab, wait).await;
+    let silent = (lab.now() - asked).as_secs_f64();
+    if back && silent < HICCUP {
         return verdict;
     }
-    lab.note("the peer does not answer any more");
-    if !alive(lab, wait).await {
+    let what = if back {
+        format!("the peer was silent for {silent:.1} s after this: it hung, or died and was started again")
+    } else {
         *gone = Some(case.name);
-    }
+        "the peer does not answer any more after this".to_owned()
+    };
+    lab.note(what.clone());
     let before = verdict.reason().map_or(String::new(), |reason| format!(" (and before that: {reason})"));
-    Verdict::Fail(format!("the peer does not answer any more after this{before}"))
+    Verdict::Fail(format!("{what}{before}"))
 }
+
+/// How long a peer may be silent before it counts as gone.
+const SILENCE: Duration = Duration::from_secs(4);
+/// A request that is answered only at its second retransmission, seconds: more than a slow machine takes.
+const HICCUP: f64 = 1.2;
 
 /// Whether the peer answers, by a request that changes nothing.
 async fn alive(lab: &mut Lab, patience: Duration) -> bool {

@@ -96,10 +96,11 @@ async fn seq_lower(lab: &mut Lab) -> Result<(), Finding> {
             invite.set("CSeq", "500 INVITE");
         })
         .await?;
-    let mut options = call.next(lab, "OPTIONS");
-    options.set("CSeq", "300 OPTIONS");
-    let response = lab.transact(&options).await?;
-    ensure!(response.status == 500, "CSeq 300 after CSeq 500 got {}", said(&response));
+    let offer = call.offer.next();
+    let mut invite = call.reinvite(lab, &offer);
+    invite.set("CSeq", "300 INVITE");
+    let response = lab.transact(&invite).await?;
+    ensure!(response.status == 500, "a re-INVITE with CSeq 300 after CSeq 500 got {}", said(&response));
     lab.still_up(&mut call).await
 }
 

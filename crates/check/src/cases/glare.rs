@@ -16,9 +16,6 @@ table! {
     "glare.update-while-offering", "3311", "5.2",
     "An UPDATE with an offer that arrives while the UAS's own offer has no answer MUST get 491."
         => update_while_offering;
-    "glare.offer-while-offering", "3264", "4",
-    "Until an offer is answered there is no other one: one that crosses the peer's own must not be accepted."
-        => offer_while_offering;
 }
 
 /// How long the peer has for an INVITE of its own.
@@ -101,18 +98,4 @@ async fn update_while_offering(lab: &mut Lab) -> Result<(), Finding> {
     settle(lab, &call, &bare, &ok).await?;
     ensure!(response.status == 491, "an UPDATE that crossed the peer's offer got {}", said(&response));
     Ok(())
-}
-
-async fn offer_while_offering(lab: &mut Lab) -> Result<(), Finding> {
-    let (mut call, bare, ok) = offering(lab).await?;
-    let offer = call.offer.next();
-    let invite = call.reinvite(lab, &offer);
-    let response = lab.transact(&invite).await?;
-    if response.is_success() {
-        let ack = call.ack(lab, &invite);
-        lab.send(&ack).await?;
-    }
-    settle(lab, &call, &bare, &ok).await?;
-    ensure!(!response.is_success(), "an offer that crossed the peer's own got {}", said(&response));
-    lab.still_up(&mut call).await
 }

@@ -197,7 +197,6 @@ fn race(case: &str) -> Mischief {
         "glare.reinvite-491" => Mischief::reply(another_invite, 500),
         "glare.second-invite" => Mischief::reply(another_invite, 481),
         "glare.update-while-offering" => updates(200),
-        "glare.offer-while-offering" => Mischief::reply(move |m| another_invite(m) && m.contains("v=0"), 200),
         _ => unknown(case),
     }
 }
