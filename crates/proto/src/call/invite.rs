@@ -377,7 +377,7 @@ impl Call {
         let Phase::Offered(offered) = &self.phase else { return };
         let mut response = self.response(core, &offered.invite, status);
         if let EndReason::Media { what } = reason {
-            add_warning(&mut response, self.way.local.ip(), what);
+            add_warning(&mut response, 305, self.way.local.ip(), what);
         }
         if matches!(status, 480 | 486 | 503 | 600 | 603) && status != 603 {
             // RFC 3261 section 20.33: when to try again, in seconds.
@@ -388,16 +388,16 @@ impl Call {
     }
 }
 
-/// A Warning header that says in words why a session could not be had: code 399, RFC 3261 section 20.43; 305
-/// (incompatible media format) is what 488 is sent for.
-pub(crate) fn add_warning(response: &mut Response, agent: std::net::IpAddr, what: &str) {
+/// A Warning header that says in words why something could not be had. Its code is of RFC 3261 section 20.43: 305 for an
+/// incompatible media format, 399 for what has no code of its own.
+pub(crate) fn add_warning(response: &mut Response, code: u16, agent: std::net::IpAddr, what: &str) {
     let text: String =
         what.chars().map(|c| if matches!(c, '"' | '\\') || c.is_control() { '\'' } else { c }).collect();
     let agent = match agent {
         std::net::IpAddr::V6(v6) => format!("[{v6}]"),
         std::net::IpAddr::V4(v4) => v4.to_string(),
     };
-    response.headers.push(HeaderName::Warning, format!("305 {agent} \"{text}\"").as_str());
+    response.headers.push(HeaderName::Warning, format!("{code} {agent} \"{text}\"").as_str());
 }
 
 fn with_warning(response: &Response, reason: String) -> String {

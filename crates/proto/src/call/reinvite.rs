@@ -194,7 +194,7 @@ impl Call {
         match (status, what) {
             // RFC 3261 section 14.2: a random time between 0 and 10 seconds.
             (500, _) => response.headers.push(HeaderName::RetryAfter, core.rng.next_u32() % 11),
-            (488, Some(what)) => invite::add_warning(&mut response, self.way.local.ip(), what),
+            (488, Some(what)) => invite::add_warning(&mut response, 305, self.way.local.ip(), what),
             (400, Some(what)) => response = response.with_reason(&format!("Bad Request: {what}")),
             _ => {}
         }

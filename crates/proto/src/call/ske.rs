@@ -5,10 +5,11 @@
 
 use super::crypto::Crypto;
 use super::timer::Timer;
-use super::{Call, Phase};
+use super::{Call, Phase, invite};
 use crate::agent::core::Core;
 use crate::io::{EndReason, Event, Protection};
 use crate::rtp::srtp::{MasterKey, Profile};
+use crate::sdp::Dialect;
 use crate::sip::transaction::{ClientKey, ServerKey};
 use crate::sip::{HeaderName, Method, Request, Response};
 use crate::ske::{self, Carrier, Exchange, Out, Outcome, Role, SkeSeq};
@@ -62,8 +63,19 @@ impl Call {
         key: ServerKey,
         request: &Request,
     ) -> bool {
-        if core.config.key_exchange.is_none() || !is_ske(&request.headers) {
+        if !is_ske(&request.headers) {
             return false;
+        }
+        if core.config.key_exchange.is_none() {
+            if !matches!(core.config.capabilities.dialect, Dialect::Facetime2010(_)) {
+                // To any other agent it is a message like all others.
+                return false;
+            }
+            // Taken with 200, the peer would wait for an answer that never comes.
+            let mut response = self.response(core, request, 488);
+            invite::add_warning(&mut response, 399, self.way.local.ip(), "no keys are exchanged here");
+            core.respond(now, key, response);
+            return true;
         }
         // The peer may begin before its ACK has come through.
         self.begin_key_exchange(now, core);

@@ -277,11 +277,16 @@ fn a_peer_with_another_key_than_expected_ends_the_call_and_is_named() {
 }
 
 #[test]
-fn a_peer_that_exchanges_no_keys_costs_the_call_after_the_limit() {
+fn a_peer_that_exchanges_no_keys_says_so_and_the_call_ends_at_once() {
     let mut wire = Wire::new([secured(1, None), armed(false)]);
     wire.meet(true);
-    wire.run(Duration::from_secs(40));
+    wire.run(Duration::from_secs(2));
     let Some(EndReason::KeyExchange { what }) = wire.ended(0) else { panic!("{:?}", wire.events[0]) };
-    assert!(what.contains("message 2 of the peer did not come within 5 s"), "{what}");
+    assert!(what.contains("the peer answered message 1;0 with 488"), "{what}");
+    assert!(
+        !wire.events[1].iter().any(|e| matches!(e, Event::Message { .. })),
+        "it is no message to a person"
+    );
+    wire.run(Duration::from_secs(40));
     wire.assert_idle();
 }
