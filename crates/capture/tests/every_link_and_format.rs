@@ -43,6 +43,50 @@ fn a_capture_can_be_framed_again_and_again() {
 }
 
 #[test]
+fn every_packet_of_an_aggregate_is_read_and_none_beyond_its_part() {
+    let packets = call();
+    let aggregate = |parts: &[&[u8]]| {
+        let mut frame = Link::WifiAggregate.frame(parts[0], None);
+        let addresses = frame[26..38].to_vec();
+        for part in &parts[1..] {
+            frame.resize((frame.len() - 26).next_multiple_of(4) + 26, 0);
+            frame.extend_from_slice(&addresses);
+            frame.extend_from_slice(&((part.len() + 8) as u16).to_be_bytes());
+            frame.extend_from_slice(&[0xaa, 0xaa, 3, 0, 0, 0]);
+            frame.extend_from_slice(if part[0] >> 4 == 4 { &[8, 0] } else { &[0x86, 0xdd] });
+            frame.extend_from_slice(part);
+        }
+        frame
+    };
+    let [a, b, c] = [1, 3, 8].map(|index| &packets[index].octets[..]);
+    // The middle one says that it is longer than its part.
+    let frame = aggregate(&[a, &b[..100], c]);
+    let time = packets[0].time;
+    let file = PCAPNG.file(Link::Raw, &[]);
+    let block = file::Writer { big: false }.packet(0, time.unix_nanos(), frame.len() as u32, &frame, &[]);
+    let mut file = [file, block].concat();
+    // The link of the interface: 802.11.
+    file[36] = 105;
+    let seen = read(&file);
+    assert_eq!(
+        seen.iter().map(|s| (s.packet, s.data.len(), s.length)).collect::<Vec<_>>(),
+        [(1, 1, 1), (1, 100 - 48, 160), (1, 1, 1)]
+    );
+    assert!(b[48..].starts_with(&seen[1].data));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aggregate.pcapng");
+    file = [PCAPNG.file(Link::Raw, &[]), {
+        let frame = aggregate(&[a, b, c]);
+        file::Writer { big: false }.packet(0, time.unix_nanos(), frame.len() as u32, &frame, &[])
+    }]
+    .concat();
+    file[36] = 105;
+    fs::write(&path, &file).unwrap();
+    let theirs = tshark(&path, &["-E", "aggregator=,"], &["udp.length"]);
+    let ours: Vec<String> = read(&file).iter().map(|seen| (seen.length + 8).to_string()).collect();
+    assert_eq!(theirs, [[ours.join(",")]]);
+}
+
+#[test]
 fn tshark_sees_the_same_on_every_link() {
     let whole = [6, 9].map(|resolution| Format::Pcapng { big: resolution == 6, resolution });
     for (index, link) in link::ALL.into_iter().enumerate() {

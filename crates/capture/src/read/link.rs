@@ -10,10 +10,19 @@ use crate::datagram::Direction;
 pub(super) struct Inner {
     /// Octets before it.
     pub(super) at: usize,
-    /// Where the next one is looked for: frames of 802.11 may hold several.
-    pub(super) rest: Option<usize>,
+    /// The part that it stands in, of a frame that may hold several.
+    pub(super) part: Option<Part>,
     /// Which way it went, where the frame says so.
     pub(super) direction: Option<Direction>,
+}
+
+/// A part of a frame of 802.11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Octets before its end.
+    pub(super) end: usize,
+    /// Where the next one begins.
+    pub(super) next: usize,
 }
 
 /// Numbers of LINKTYPE_... and, where they differ, of DLT_..., which PPI names and old files do.
@@ -52,8 +61,7 @@ pub(super) fn inner(link: u32, frame: &[u8]) -> Option<Inner> {
         }
         kind::LINUX_SLL2 => {
             let direction = octet(frame, 10).and_then(sent);
-            let at = by_ethertype(frame, be16(frame, 0)?, 20)?;
-            Some(Inner { at, rest: None, direction })
+            Some(Inner { at: payload(frame, be16(frame, 0)?, 20)?, part: None, direction })
         }
         kind::NULL => {
             // The family in the byte order of the machine that captured, whichever that was.
@@ -72,16 +80,17 @@ pub(super) fn inner(link: u32, frame: &[u8]) -> Option<Inner> {
             (kind::PPI, _) => None,
             (link, at) => {
                 let inner = inner(link, within(frame, at..frame.len()))?;
-                Some(Inner { at: inner.at + at, rest: inner.rest.map(|rest| rest + at), ..inner })
+                let part = inner.part.map(|part| Part { end: part.end + at, next: part.next + at });
+                Some(Inner { at: inner.at + at, part, ..inner })
             }
         },
         _ => None,
     }
 }
 
-/// The next IP packet in a frame that held several, from `rest` of the one before.
-pub(super) fn next_inner(frame: &[u8], rest: usize) -> Option<Inner> {
-    wifi::subframe(frame, rest)
+/// The next IP packet in a frame that held several, from [`Part::next`] of the one before.
+pub(super) fn next_inner(frame: &[u8], next: usize) -> Option<Inner> {
+    wifi::subframe(frame, next)
 }
 
 /// AF_INET is 2 everywhere; AF_INET6 is 24 on NetBSD and OpenBSD, 28 on FreeBSD, 30 on Darwin, 10 on Linux.
@@ -96,12 +105,16 @@ fn ethernet(frame: &[u8], at: usize) -> Option<Inner> {
 
 /// What begins with the number of a protocol or with a length.
 fn protocol(frame: &[u8], at: usize) -> Option<Inner> {
-    let at = match be16(frame, at)? {
+    Some(Inner { at: payload(frame, be16(frame, at)?, at + 2)?, ..Inner::default() })
+}
+
+/// Where the IP packet begins behind the number of a protocol or a length.
+fn payload(frame: &[u8], number: u16, at: usize) -> Option<usize> {
+    match number {
         // Linux writes 4 where LLC follows (LINKTYPE_LINUX_SLL); longer is a length.
-        0..=1500 => llc(frame, at + 2)?,
-        number => by_ethertype(frame, number, at + 2)?,
-    };
-    Some(Inner { at, ..Inner::default() })
+        0..=1500 => llc(frame, at),
+        number => by_ethertype(frame, number, at),
+    }
 }
 
 /// Behind LLC with SNAP (RFC 1042): a protocol, or LLC's own number for IPv4.
@@ -180,6 +193,9 @@ mod tests {
         v2[10] = 3;
         let found = inner(276, &v2).unwrap();
         assert_eq!((found.at, found.direction), (20, None));
+        let llc = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+        v2[..2].copy_from_slice(&[0, 4]);
+        assert_eq!(at(276, &[&v2[..], &llc].concat()), Some(28));
     }
 
     #[test]

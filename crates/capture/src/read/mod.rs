@@ -125,8 +125,8 @@ impl<R: Read> Reader<R> {
                 return Ok(Some(message));
             }
             let found = match self.open.take() {
-                Some((packet, rest)) => {
-                    let inner = link::next_inner(self.source.taken(packet.data.clone()), rest);
+                Some((packet, next)) => {
+                    let inner = link::next_inner(self.source.taken(packet.data.clone()), next);
                     inner.and_then(|inner| self.read(packet, inner))
                 }
                 None if self.ended => return Ok(None),
@@ -194,12 +194,12 @@ impl<R: Read> Reader<R> {
             direction: packet.direction.or(inner.direction),
         };
         // Of a frame with several packets, each has its own part.
-        let end = inner.rest.unwrap_or(packet.length);
+        let end = inner.part.map_or(packet.length, |part| part.end);
         let wire = end.saturating_sub(inner.at);
         let content = self.contents.read(within(frame, inner.at..end), wire, origin);
         let start = packet.data.start.saturating_add(inner.at);
-        if let Some(rest) = inner.rest {
-            self.open = Some((packet, rest));
+        if let Some(part) = inner.part {
+            self.open = Some((packet, part.next));
         }
         let mut found = None;
         match content {

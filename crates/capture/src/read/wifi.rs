@@ -3,7 +3,7 @@
 //! Only data frames hold IP. One that is protected, is a fragment, or was received with a wrong check sum, cannot
 //! be read; an aggregate (A-MSDU) holds several packets.
 
-use super::link::{Inner, llc};
+use super::link::{Inner, Part, llc};
 use super::octets::{Order, be16, octet};
 
 /// The bits of a frame's first two octets, IEEE 802.11-2016 section 9.2.4.1.
@@ -63,11 +63,11 @@ pub(super) fn inner(frame: &[u8], at: usize, padded: bool) -> Option<Inner> {
 pub(super) fn subframe(frame: &[u8], mut at: usize) -> Option<Inner> {
     loop {
         let length = usize::from(be16(frame, at + 12)?);
-        let rest = at + (14 + length).next_multiple_of(4);
+        let part = Part { end: at + 14 + length, next: at + (14 + length).next_multiple_of(4) };
         if let Some(inner) = llc(frame, at + 14) {
-            return Some(Inner { at: inner, rest: Some(rest), direction: None });
+            return Some(Inner { at: inner, part: Some(part), direction: None });
         }
-        at = rest;
+        at = part.next;
     }
 }
 
@@ -179,10 +179,10 @@ mod tests {
         let parts = [part(0), part(6), part(0)].concat();
         let frame = [&[0x88, 2][..], &[0; 22], &[0x80, 0], &parts].concat();
         let first = inner(&frame, 0, false).unwrap();
-        assert_eq!((first.at, first.rest), (26 + 22, Some(26 + 24)));
+        assert_eq!((first.at, first.part), (26 + 22, Some(Part { end: 26 + 24, next: 26 + 24 })));
         // The second one is ARP.
         let second = subframe(&frame, 50).unwrap();
-        assert_eq!((second.at, second.rest), (26 + 48 + 22, Some(26 + 72)));
+        assert_eq!((second.at, second.part.unwrap().next), (26 + 48 + 22, 26 + 72));
         assert_eq!(subframe(&frame, 98), None);
     }
 
