@@ -178,6 +178,12 @@ fn lengths_that_cannot_be_end_the_reading() {
             }
         }
     }
+    // A second section of a version to come.
+    let mut file = format.file(Link::Raw, &some()[..1]);
+    file.extend(Format::PcapngOld { big: true }.file(Link::Raw, &some()));
+    file[second + 13] = 2;
+    let why = format!("the section at octet {second} is of pcapng 2.0, which is not read");
+    assert_eq!(outcome(&file[..]).unwrap().1.damage, Some(why));
     // The two lengths of a block, and a packet longer than its block.
     let mut file = format.file(Link::Raw, &some()[..2]);
     let end = file.len();

@@ -78,7 +78,7 @@ impl Pcapng {
             if source.ahead().first_chunk() == Some(&SECTION) {
                 match self.section(source)? {
                     Ok(()) => continue,
-                    Err(error) => return Ok(Step::Damage(error.to_string(source.seen()))),
+                    Err(error) => return Ok(Step::Damage(error.line(at, source.seen()))),
                 }
             }
             let header = source.ahead();
@@ -315,11 +315,12 @@ enum SectionError {
 }
 
 impl SectionError {
-    fn to_string(&self, seen: u64) -> String {
+    /// What to say of a section that begins at `at`, in a file of which `seen` octets were there.
+    fn line(&self, at: u64, seen: u64) -> String {
         match self {
             SectionError::Short => format!("the file ends at octet {seen}, inside the header of a section"),
             SectionError::Version { major, minor } => {
-                format!("a section of pcapng {major}.{minor} begins before octet {seen}")
+                format!("the section at octet {at} is of pcapng {major}.{minor}, which is not read")
             }
             SectionError::Broken(why) => why.clone(),
         }
