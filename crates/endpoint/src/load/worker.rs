@@ -419,7 +419,10 @@ impl Worker {
         if self.shared.plan.rows {
             self.rows.push(live.row(self.start, now, outcome, stats));
         }
-        if let Some(Sample { record, judging, .. }) = live.sample {
+        // A call that was cut short may have had no time to send or hear anything.
+        let held = live.established.is_some_and(|at| now.since(at) >= self.shared.plan.hold);
+        let sample = live.sample.filter(|_| held || !self.stopping);
+        if let Some(Sample { record, judging, .. }) = sample {
             judging.finish();
             self.unjudged.insert(call, record);
         }
