@@ -69,37 +69,49 @@ fn a_demo_leaves_a_page_a_record_as_documented_and_its_packets() {
     let scratch = Scratch::new();
     let args = ["demo", "--duration", "3s", "--out", "out", "--report", "pages/demo"];
     let ran = visavis(&args, scratch.path());
-    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let dir = scratch.file("pages/demo");
     let call = read(&dir.join("call.json"));
     assert_documented(&call);
-    // The page's figures are those of the capture, which says the same as the ends.
+    // How good it is depends on what else this machine does; that exit code and report agree does not.
+    let good = call["verdict"]["good"].as_bool().expect("a verdict");
+    assert_eq!(ran.status.code(), Some(i32::from(!good)), "{ran:?}");
+    // The page's figures are those of the capture, which says the same as the end that it was made at.
     let streams = call["capture"]["streams"].as_array().expect("streams");
     assert_eq!(streams.len(), 4, "{streams:?}");
-    let received = |end: &str| -> u64 {
-        let sections = call[end]["sections"].as_array().expect("sections");
-        sections.iter().filter_map(|section| section["packets_received"].as_u64()).sum()
+    let counted = |field: &str| -> u64 {
+        let sections = call["callee"]["sections"].as_array().expect("sections");
+        sections.iter().filter_map(|section| section[field].as_u64()).sum()
     };
     let captured: u64 = streams.iter().filter_map(|stream| stream["packets"].as_u64()).sum();
-    assert_eq!(captured, received("caller") + received("callee"));
+    assert_eq!(captured, counted("packets_received") + counted("packets_sent"));
     for end in ["caller", "callee"] {
         let timeline = &call[end]["timeline"];
         let steps = timeline["steps"].as_array().expect("steps");
         let pictures: u64 = steps.iter().filter_map(|step| step["pictures"].as_u64()).sum();
         assert_eq!(Some(pictures), call[end]["media"]["pictures_decoded"].as_u64());
-        assert!(steps[0]["latency_max_ms"].is_number() && steps[0]["sound_dbfs"].is_number(), "{steps:?}");
-        assert!(timeline["pictures"].as_array().is_some_and(|all| (4..=12).contains(&all.len())));
+        for measured in ["latency_max_ms", "psnr_min_db", "sound_dbfs", "audio_buffer_ms"] {
+            assert!(steps.iter().any(|step| step[measured].is_number()), "no {measured}: {steps:?}");
+        }
+        assert!(timeline["pictures"].as_array().is_some_and(|all| (1..=12).contains(&all.len())));
         let entries = call[end]["log"]["entries"].as_array().expect("a log");
         assert_eq!(entries.last().map(|entry| &entry["name"]), Some(&json!("ended")), "{entries:?}");
     }
     let page = text(&dir.join("report.html"));
     assert_self_contained(&page);
-    assert!(
-        page.contains("data:image/png;base64,") && !page.contains("unknown: "),
-        "everything was measured"
-    );
+    assert!(page.contains("data:image/png;base64,") && !page.contains("not measured in this call"));
     let packets = |path: &Path| std::fs::read(path).expect("a capture");
     assert!(packets(&dir.join("call.pcapng")) == packets(&scratch.file("out/call.pcapng")));
+    // Of the capture alone there is a page as well; it does not know what decoders saw.
+    let ran = visavis(&["inspect", "out/call.pcapng", "--report", "pages/bare"], scratch.path());
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let bare = read(&scratch.file("pages/bare/call.json"));
+    assert_documented(&bare);
+    assert!(bare["verdict"].is_null() && bare["caller"].is_null() && bare["callee"].is_null());
+    assert_eq!(bare["capture"]["streams"], call["capture"]["streams"]);
+    assert_eq!(bare["capture"]["call"], call["capture"]["call"]);
+    let page = text(&scratch.file("pages/bare/report.html"));
+    assert_self_contained(&page);
+    assert!(page.contains("unknown: a bare capture cannot tell") && !page.contains("data:image/png"));
     // The record that the demo leaves anyway has no capture in it.
     let record = read(&scratch.file("out/call.json"));
     assert_documented(&record);

@@ -158,7 +158,6 @@ pub(crate) fn write_record(
 
 /// Writes reports on whatever is in a capture that somebody made: one call into `dir` itself, several each into a
 /// directory of its own behind an index. The capture stays where it is.
-#[allow(dead_code, reason = "the command inspect is about to call it")]
 pub(crate) fn on_capture(
     dir: &Path,
     file: &Path,

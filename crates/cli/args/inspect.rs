@@ -1,5 +1,6 @@
 //! The command line of `visavis inspect`.
 
+use super::ReportArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use visavis::capture::analysis::{Framing, PayloadOverride};
@@ -22,6 +23,8 @@ pub(crate) struct InspectArgs {
     /// How AAC lies in its packets, whatever the signalling says.
     #[arg(long, value_enum)]
     pub(crate) audio_framing: Option<AudioFraming>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::args::InspectArgs;
 use crate::inspect::{self, Extract};
 use crate::output::Output;
+use crate::report;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, Read};
@@ -40,6 +41,9 @@ pub(crate) fn run(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
     let damage = broken.map(|error| error.to_string()).or_else(|| findings.file.damage.clone());
     findings.file.damage.clone_from(&damage);
     tell(&name, &findings, &bodies, output);
+    if let Some(dir) = &args.report.report {
+        report::on_capture(dir, &args.file, &findings, output)?;
+    }
     match damage {
         Some(damage) => Err(Failure::Call(format!("{name}: {damage}"))),
         None => Ok(()),

@@ -20,11 +20,11 @@ use crate::evidence::Evidence;
 pub fn call_page(evidence: &Evidence<'_>) -> String {
     let parts = [
         ("verdict", "Verdict", verdict::part(evidence)),
-        ("measured", "Measured", measured::part(evidence)),
         ("ladder", "Messages", ladder::part(evidence)),
-        ("exchange", "Offer and answer", exchange::part(evidence)),
         ("timelines", "Over time", timelines::part(evidence)),
         ("pictures", "Pictures", pictures::part(evidence)),
+        ("measured", "Measured", measured::part(evidence)),
+        ("exchange", "Offer and answer", exchange::part(evidence)),
         ("streams", "Streams", streams::part(evidence)),
         ("paths", "Paths and keys", paths::part(evidence)),
         ("log", "Log and counts", log::part(evidence)),
