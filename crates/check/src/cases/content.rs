@@ -12,8 +12,8 @@ table! {
     "content.unknown-encoding", "3261", "8.2.3",
     "A content encoding that is not understood MUST get 415 with an Accept-Encoding header field."
         => unknown_encoding;
-    "content.optional", "3261", "20.11",
-    "A body with handling=optional that is not understood MUST be ignored, and the request be processed without."
+    "content.optional", "3261", "8.2.3",
+    "A type that is not understood makes a UAS refuse where \"that body part is not optional\": with handling=optional it goes on."
         => optional;
     "content.multipart", "5621", "4.2",
     "User agents MUST support multipart bodies: an INVITE whose offer is a part of multipart/mixed is taken."

@@ -56,7 +56,7 @@ table! {
     "An attribute that is not understood MUST be ignored."
         => unknown_attributes;
     "offer.bandwidth", "8866", "5.8",
-    "Bandwidth types that are not understood SHOULD be ignored, in the session and in its streams."
+    "SDP parsers \"MUST ignore bandwidth-fields with unknown <bwtype> names\", in the session and in its streams."
         => bandwidth;
     "offer.ptime", "3264", "6.1",
     "ptime is a wish and no condition: a stream with a ptime that nobody uses is accepted all the same."

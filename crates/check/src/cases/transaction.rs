@@ -51,7 +51,7 @@ table! {
     "Unless it answers within 200 ms, the server MUST generate a 100 (Trying)."
         => first_response;
     "transaction.ack-gets-no-response", "3261", "17",
-    "There is no response to ACK, whatever it belongs to."
+    "A response to ACK is a disallowed response: whatever an ACK belongs to, it gets none."
         => no_response_to_ack;
 }
 
