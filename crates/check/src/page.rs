@@ -77,7 +77,11 @@ fn row(case: &CaseResult) -> Vec<Html> {
 
 /// The case with its exchange, folded up.
 fn at_length(case: &CaseResult) -> Html {
-    let summary = el("summary", &[], word(case) + Html::from(format!(" {}", case.name)));
+    let mut summary = word(case) + Html::from(format!(" {}", case.name));
+    if let Some(reason) = case.verdict.reason().filter(|_| is_bad(case)) {
+        summary += el("span", &[("class", "muted")], format!(": {reason}"));
+    }
+    let summary = el("summary", &[], summary);
     let mut inside = el("p", &[], format!("{}: {}", case.reference(), case.requirement));
     if let Some(reason) = case.verdict.reason() {
         inside += el("p", &[], format!("Found: {reason}"));
