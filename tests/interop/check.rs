@@ -163,18 +163,3 @@ fn a_case_that_kills_its_peer_is_blamed_for_it_and_the_others_are_not_run() {
     assert!(!not_run.is_empty() && not_run.iter().all(|e| e.contains("not run")), "{not_run:?}");
     assert_eq!(checked.code, Some(1));
 }
-
-#[test]
-fn nobody_there_is_a_thing_that_is_missing_and_a_public_address_wrong_usage() {
-    let port = free_port("127.0.0.1");
-    for (uri, code, said) in [
-        (format!("127.0.0.1:{port}"), 3, "answers neither OPTIONS nor INVITE"),
-        ("sip:a@192.0.2.1".into(), 2, "--i-may-test-this-host"),
-    ] {
-        let output =
-            Command::new(VISAVIS).args(["check", &uri, "--timeout", "1s"]).output().expect("visavis starts");
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{error}");
-        assert!(error.contains(said), "{error}");
-    }
-}

@@ -82,7 +82,7 @@ fn list(only: &[String], output: &Output) {
         output.event("case-listed", || {
             json!({ "name": case.name, "rfc": case.rfc, "section": case.section, "requirement": case.requirement })
         });
-        output.say(format!("{:36} {}", case.name, case.reference()));
+        output.say(format!("{:38} {}", case.name, case.reference()));
         output.say(format!("    {}", case.requirement));
     }
 }
@@ -108,7 +108,7 @@ fn ended(result: &CaseResult, with_exchange: bool, output: &Output) {
         Verdict::Error(_) => "ERR ",
     };
     let reason = result.verdict.reason().map_or(String::new(), |reason| format!("  {reason}"));
-    output.say(format!("{word}  {:36} {:7.1} s{reason}", result.name, result.took_s));
+    output.say(format!("{word}  {:38} {:5.1} s{reason}", result.name, result.took_s));
     let told = !result.exchange.entries.is_empty();
     if told && matches!(result.verdict, Verdict::Fail(_) | Verdict::Error(_)) {
         output.say(format!("      {}: {}", result.reference(), result.requirement));
