@@ -3,9 +3,9 @@
 use crate::call::{Experiment, FRAME_MS, Outcome};
 use crate::truth::{assert_near, ms, percentile};
 
-/// The latency of each picture that could be decoded, milliseconds.
+/// The latency of each picture that came whole, milliseconds: those that build on a damaged one are read as well.
 fn truth(outcome: &Outcome) -> Vec<f64> {
-    outcome.decodable().iter().map(|(journey, ready)| ms(*ready - journey.captured)).collect()
+    outcome.whole().iter().map(|(journey, ready)| ms(*ready - journey.captured)).collect()
 }
 
 fn assert_latency(impair: &'static str) -> Outcome {
@@ -49,4 +49,11 @@ fn waiting_before_a_bottleneck_is_measured() {
 #[test]
 fn pictures_that_were_overtaken_are_measured_when_they_come() {
     assert_latency("up:delay=40ms,reorder=3%/15ms");
+}
+
+#[test]
+fn pictures_behind_a_loss_are_measured_with_the_wait_for_what_is_missing() {
+    for impair in ["up.rtp:loss=2%,delay=40ms", "up.rtp:loss=3%,burst=4,delay=60ms±15ms"] {
+        assert_latency(impair);
+    }
 }

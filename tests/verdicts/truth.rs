@@ -46,9 +46,19 @@ impl Outcome {
         journeys.collect()
     }
 
-    /// The journeys of the pictures that could be decoded: whole, and with every picture since the last key frame
-    /// whole. Each is ready when all before it are: pictures come out in order.
-    pub(crate) fn decodable(&self) -> Vec<(Journey, Time)> {
+    /// The pictures that came whole. Each is ready when all before it are: pictures come out in order.
+    pub(crate) fn whole(&self) -> Vec<(Journey, Time)> {
+        let mut ready = Time::ZERO;
+        let whole = self.journeys().into_iter().filter_map(|journey| {
+            ready = ready.max(journey.whole?);
+            Some((journey, ready))
+        });
+        whole.collect()
+    }
+
+    /// When the pictures that could be decoded were ready: whole, and with every picture since the last key frame
+    /// whole.
+    fn decodable(&self) -> Vec<Time> {
         let mut ready = Time::ZERO;
         let mut intact = false;
         let mut found = Vec::new();
@@ -60,7 +70,7 @@ impl Outcome {
             intact |= journey.keyframe;
             if intact {
                 ready = ready.max(whole);
-                found.push((journey, ready));
+                found.push(ready);
             }
         }
         found
@@ -68,7 +78,7 @@ impl Outcome {
 
     /// The longest time between two pictures that could be decoded, or from the last one to the end, milliseconds.
     pub(crate) fn longest_gap_ms(&self) -> f64 {
-        let times: Vec<Time> = self.decodable().iter().map(|(_, ready)| *ready).chain([self.ended]).collect();
+        let times: Vec<Time> = self.decodable().into_iter().chain([self.ended]).collect();
         let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
         ms(gaps.max().expect("pictures"))
     }
