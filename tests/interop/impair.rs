@@ -97,6 +97,39 @@ fn loss_and_latency_of_a_demo_are_those_of_the_log() {
         let arrived = sent.iter().filter(|e| e["fate"] == "arrives").count();
         assert_eq!(count(&capture, &format!("rtp.ssrc == {ssrc:#x}")), arrived, "{kind}");
     }
+    what_the_capture_tells(&demo, &capture);
+}
+
+/// The streams in the capture have lost what the log says, and requirements on them hold or not by that.
+fn what_the_capture_tells(demo: &Demo, capture: &Path) {
+    let inspect = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        command.args(["--json", "inspect"]).arg(capture).args(args).output().expect("visavis runs")
+    };
+    let ran = inspect(&["--require", "video.loss<=50%", "--require", "audio.jitter_ms<50"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let events: Vec<Value> = said.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    for kind in ["audio", "video"] {
+        let sent = demo.sent(kind);
+        let stream = events.iter().find(|e| e["event"] == "stream" && e["ssrc"] == sent[0]["ssrc"]);
+        let stream = stream.unwrap_or_else(|| panic!("no {kind} stream: {said}"));
+        let (received, lost) = visible(&sent);
+        assert_eq!(
+            (stream["packets"].as_u64(), stream["lost"].as_u64()),
+            (Some(received), Some(lost)),
+            "{kind}"
+        );
+    }
+    // One of the two streams of pictures lost some; and no capture tells a PSNR.
+    for (requirement, words) in
+        [("video.loss==0%", "not == 0 %"), ("video.psnr_db>=30", "unknown, and >= 30 dB")]
+    {
+        let ran = inspect(&["--require", requirement]);
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(1), "{said}");
+        assert!(said.contains("verdict: bad: ") && said.contains(words), "{said}");
+    }
 }
 
 #[test]

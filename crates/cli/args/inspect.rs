@@ -1,6 +1,6 @@
 //! The command line of `visavis inspect`.
 
-use super::ReportArgs;
+use super::{ReportArgs, VerdictArgs};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use visavis::capture::analysis::{Framing, PayloadOverride};
@@ -25,6 +25,8 @@ pub(crate) struct InspectArgs {
     pub(crate) audio_framing: Option<AudioFraming>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    pub(crate) verdict: VerdictArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

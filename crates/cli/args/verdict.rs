@@ -10,7 +10,7 @@ use visavis::{Expectation, Requirement, Tones};
 
 #[derive(Debug, Args)]
 pub(crate) struct VerdictArgs {
-    /// What must hold of each call, for instance 'video.psnr_db>=30' or 'audio.loss<1%' (repeatable);
+    /// What must hold of each call (of a capture: of each stream), for instance 'video.psnr_db>=30' or 'audio.loss<1%' (repeatable);
     /// docs/metrics.md lists what is measured. What was not measured fails.
     #[arg(long, value_name = "METRIC>=N")]
     pub(crate) require: Vec<Requirement>,

@@ -1,5 +1,6 @@
 //! `visavis inspect FILE`: what a capture holds, in words, as events, and as files.
 
+use super::requirements;
 use crate::Failure;
 use crate::args::InspectArgs;
 use crate::inspect::{self, Extract};
@@ -9,11 +10,14 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use visavis::Requirement;
 use visavis::capture::analysis::{Analysis, AnalysisOptions, SrtpKey};
 use visavis::capture::findings::Findings;
 use visavis::capture::read::{ReadError, Reader};
+use visavis::report::verdict;
 
 pub(crate) fn run(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
+    let require = args.verdict.requirements()?;
     let options = AnalysisOptions {
         payload_types: args.payload_type.clone(),
         keys: keys(&args.srtp_key)?,
@@ -44,10 +48,24 @@ pub(crate) fn run(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
     if let Some(dir) = &args.report.report {
         report::on_capture(dir, &args.file, &findings, output)?;
     }
+    let good = judge(&findings, &require, output);
     match damage {
         Some(damage) => Err(Failure::Call(format!("{name}: {damage}"))),
-        None => Ok(()),
+        None if good => Ok(()),
+        None => Err(Failure::Bad),
     }
+}
+
+/// Holds every stream against what is required; whether all keep to it.
+fn judge(findings: &Findings, require: &[Requirement], output: &Output) -> bool {
+    if require.is_empty() {
+        return true;
+    }
+    let verdict = verdict::of_capture(findings, None, require);
+    output.event("verdict", || json!({ "verdict": verdict }));
+    requirements(output, &verdict);
+    output.say(format!("verdict: {verdict}"));
+    verdict.good
 }
 
 /// Feeds the whole file to the analysis. What was readable is in the findings, also where an error ended it.
