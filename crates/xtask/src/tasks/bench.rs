@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// What the benchmark of whole calls is called.
 const CALLS: &str = "signalled_call_through_sockets";
+/// What that of captures is called.
+const CAPTURES: &str = "capture_of_many_calls";
 /// How often each server is measured.
 const ROUNDS: usize = 3;
 /// Calls in each round, and how many of them begin in a second.
@@ -24,8 +26,9 @@ const AFTERMATH: Duration = Duration::from_secs(33);
 pub fn run(filter: Option<&str>) -> Steps {
     let mut steps = Steps::new();
     let whole_calls = filter.is_none_or(|filter| CALLS.contains(filter));
-    // Asked for by its full name, the benchmark of whole calls runs alone.
-    if filter != Some(CALLS) {
+    let captures = filter.is_none_or(|filter| CAPTURES.contains(filter));
+    // Asked for by their full names, these run alone.
+    if filter != Some(CALLS) && filter != Some(CAPTURES) {
         steps.step("bench", "what it costs", || {
             let mut args = vec!["bench", "--workspace", "--bench", "*"];
             args.extend(filter.map(|filter| ["--", filter]).into_iter().flatten());
@@ -35,6 +38,10 @@ pub fn run(filter: Option<&str>) -> Steps {
     if whole_calls {
         let what = "processor time of a signalled call, next to SIPp as the server";
         steps.step("calls", what, signalled_calls);
+    }
+    if captures {
+        let what = "time and memory to inspect a large capture, next to tshark";
+        steps.step("captures", what, super::inspect_bench::run);
     }
     steps
 }
@@ -143,7 +150,7 @@ fn free_ports() -> Result<[u16; 2], Failure> {
     Ok([one.0, two.0])
 }
 
-fn target_dir() -> PathBuf {
+pub(super) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
@@ -152,7 +159,7 @@ fn per_call(cpu: Duration) -> f64 {
     cpu.as_secs_f64() * 1e6 / f64::from(COUNT)
 }
 
-fn median(values: &mut [f64]) -> f64 {
+pub(super) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

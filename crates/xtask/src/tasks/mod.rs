@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod fuzz;
+mod inspect_bench;
 pub mod interop;
 pub mod test;
 
