@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod devices;
 mod impair;
 mod inspect;
 mod load;
@@ -11,6 +12,7 @@ mod verdict;
 
 pub(crate) use check::CheckArgs;
 pub(crate) use control::ControlArgs;
+pub(crate) use devices::DevicesArgs;
 pub(crate) use impair::ImpairArgs;
 pub(crate) use inspect::InspectArgs;
 pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Hold a user agent to what the RFCs ask of it, case by case.
     Check(Box<CheckArgs>),
+    /// List microphones, speakers and cameras that can be opened, and try them.
+    Devices(DevicesArgs),
 }
 
 impl Command {

@@ -85,6 +85,7 @@ fn main() -> ExitCode {
             Command::Call(args) => commands::call::run(args, &output).await,
             Command::Load(args) => commands::load::run(*args, &output).await,
             Command::Ticket(args) => commands::ticket::run(args, &output).await,
+            Command::Devices(args) => commands::devices::run(args, &output).await,
             Command::Probe(args) => commands::probe::run(args, &output).await,
             Command::Inspect(args) => commands::inspect::run(&args, &output),
             Command::Check(args) => commands::check::run(*args, &output).await,

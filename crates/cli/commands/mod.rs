@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod devices;
 pub(crate) mod inspect;
 pub(crate) mod load;
 pub(crate) mod probe;

@@ -1,6 +1,8 @@
 //! Raw pictures and sound to coded frames and back; sources, sinks, the recorder and the judge.
 
 pub mod codec;
+#[cfg(feature = "devices")]
+pub mod device;
 pub mod judge;
 pub mod live;
 pub mod picture;

@@ -27,6 +27,12 @@ const PACKAGES: &[&str] = &[
     "conntrack",
     "ethtool",
     "coturn",
+    "pkg-config",
+    "libasound2-dev",
+    "libasound2-plugins",
+    "libclang-dev",
+    "pulseaudio",
+    "pulseaudio-utils",
     "python3",
     "chromium",
 ];
@@ -46,6 +52,8 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("conntrack", &["--version"]),
     ("ethtool", &["--version"]),
     ("turnserver", &["--version"]),
+    ("pulseaudio", &["--version"]),
+    ("pacat", &["--version"]),
     ("python3", &["--version"]),
     ("chromium", &["--version"]),
 ];
