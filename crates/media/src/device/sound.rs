@@ -5,10 +5,13 @@ use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Callbacks are asked to come this often, a second.
 const CALLBACKS: u32 = 100;
+
+/// A device that has nothing but errors for this long is lost.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a device can do, and whether it could be opened.
 #[derive(Clone, Debug)]
@@ -194,6 +197,8 @@ pub(super) struct Health {
     lost: AtomicBool,
     why: Mutex<Option<DeviceError>>,
     xruns: AtomicU64,
+    /// Callbacks at the first of the errors in a row, and when that was.
+    stumbled: Mutex<Option<(u64, Instant)>>,
     /// How long sound is in the device, nanoseconds.
     latency: AtomicU64,
     callbacks: AtomicU64,
@@ -209,6 +214,9 @@ impl Health {
             ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {
                 tracing::debug!(%error, device = name, "a device has something to say");
             }
+            ErrorKind::BackendError | ErrorKind::Other if !self.stuck() => {
+                tracing::debug!(%error, device = name, "a device stumbles");
+            }
             _ => {
                 let mut why = explain(kind, name, error);
                 if why.trouble == Trouble::Absent {
@@ -218,6 +226,20 @@ impl Health {
                     slot.get_or_insert(why);
                 }
                 self.lost.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Whether no callback has come for [`PATIENCE`] of errors. Sound servers under load give errors in an
+    /// underrun, and are well again after it.
+    fn stuck(&self) -> bool {
+        let Ok(mut since) = self.stumbled.lock() else { return true };
+        let callbacks = self.callbacks.load(Ordering::Relaxed);
+        match *since {
+            Some((before, at)) if before == callbacks => at.elapsed() > PATIENCE,
+            _ => {
+                *since = Some((callbacks, Instant::now()));
+                false
             }
         }
     }
