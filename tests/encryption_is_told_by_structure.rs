@@ -19,10 +19,11 @@ use visavis::proto::rtp::srtp::{MasterKey, Profile, Sender};
 
 const SSRC: u32 = 0x1234_5678;
 /// Every codec, as it is given to an analysis.
-const CODECS: [&str; 7] = [
+const CODECS: [&str; 8] = [
     "123=H264/90000;profile-level-id=42e01f;packetization-mode=1",
     "105=X-AAC_ELD/22050",
     "96=mpeg4-generic/48000/1;mode=AAC-hbr;config=F8E63000;sizeLength=13;indexLength=3;indexDeltaLength=3",
+    "100=mpeg4-generic/44100/2;mode=AAC-hbr;config=1210;sizeLength=13;indexLength=3;indexDeltaLength=3",
     "97=opus/48000/2",
     "0=PCMU/8000",
     "8=PCMA/8000",

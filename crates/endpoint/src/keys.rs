@@ -51,6 +51,7 @@ fn rtpmap(format: &MediaFormat) -> String {
         MediaFormat::Video(_) => "H264/90000".into(),
         MediaFormat::Audio(audio) => {
             let name = match audio.codec {
+                Codec::AacLc => "X-AAC",
                 Codec::AacEld => "X-AAC_ELD",
                 Codec::AacLd => "X-AAC_LD",
                 Codec::Opus => return "opus/48000/2".into(),

@@ -27,6 +27,8 @@ impl MediaKind {
 pub enum Codec {
     /// H.264, RFC 6184.
     H264,
+    /// AAC Low Complexity (audio object type 2): found in captures, not offered in calls.
+    AacLc,
     /// AAC Low Delay (audio object type 23), RFC 3640 or RFC 6416.
     AacLd,
     /// AAC Enhanced Low Delay (audio object type 39), RFC 3640.
@@ -46,9 +48,13 @@ impl Codec {
     pub fn kind(self) -> MediaKind {
         match self {
             Codec::H264 => MediaKind::Video,
-            Codec::AacLd | Codec::AacEld | Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Opus => {
-                MediaKind::Audio
-            }
+            Codec::AacLc
+            | Codec::AacLd
+            | Codec::AacEld
+            | Codec::Pcmu
+            | Codec::Pcma
+            | Codec::G722
+            | Codec::Opus => MediaKind::Audio,
         }
     }
 
@@ -56,6 +62,7 @@ impl Codec {
     pub fn name(self) -> &'static str {
         match self {
             Codec::H264 => "H.264",
+            Codec::AacLc => "AAC-LC",
             Codec::AacLd => "AAC-LD",
             Codec::AacEld => "AAC-ELD",
             Codec::Pcmu => "PCMU",

@@ -30,7 +30,7 @@ pub fn frame(format: &MediaFormat, number: u64, octets: usize, keyframe: bool, n
                     body(number, duration as usize * usize::from(audio.channels))
                 }
                 Codec::Opus => [&[OPUS_TOC][..], &body(number, octets)].concat(),
-                Codec::AacLd | Codec::AacEld | Codec::H264 => body(number, octets),
+                Codec::AacLc | Codec::AacLd | Codec::AacEld | Codec::H264 => body(number, octets),
             };
             EncodedFrame { data: data.into(), captured: now, duration, keyframe: true }
         }

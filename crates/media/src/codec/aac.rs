@@ -249,15 +249,20 @@ impl AudioDecoder for LowDelayDecoder {
 fn config_of(format: &AudioFormat) -> Result<AacConfig, CodecError> {
     let fail = |what| CodecError::Format { codec: format.codec, what };
     let object = match format.codec {
+        Codec::AacLc => AacObject::Lc,
         Codec::AacLd => AacObject::Ld,
         Codec::AacEld => AacObject::Eld,
-        _ => return Err(fail("it is neither AAC-LD nor AAC-ELD".into())),
+        _ => return Err(fail("it is no AAC".into())),
     };
     if format.config.is_empty() {
         let (sample_rate, channels, granule) =
             (format.sample_rate, format.channels, format.samples_per_frame);
-        if !matches!(granule, 480 | 512) {
-            return Err(fail(format!("{granule} samples a frame, possible are 480 and 512")));
+        let possible: [u32; 2] = if object == AacObject::Lc { [960, 1_024] } else { [480, 512] };
+        if !possible.contains(&granule) {
+            return Err(fail(format!(
+                "{granule} samples a frame, possible are {} and {}",
+                possible[0], possible[1]
+            )));
         }
         return Ok(AacConfig { object, sample_rate, channels, granule, sbr: false });
     }

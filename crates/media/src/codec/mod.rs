@@ -218,9 +218,13 @@ pub fn open_audio_encoder(
     match format.codec {
         Codec::Pcmu | Codec::Pcma => Ok(Box::new(g711::G711Encoder::new(format)?)),
         #[cfg(feature = "aac")]
-        Codec::AacLd | Codec::AacEld => Ok(Box::new(aac::LowDelayEncoder::new(format, bitrate)?)),
+        Codec::AacLc | Codec::AacLd | Codec::AacEld => {
+            Ok(Box::new(aac::LowDelayEncoder::new(format, bitrate)?))
+        }
         #[cfg(not(feature = "aac"))]
-        codec @ (Codec::AacLd | Codec::AacEld) => Err(CodecError::NotBuilt { codec, feature: "aac" }),
+        codec @ (Codec::AacLc | Codec::AacLd | Codec::AacEld) => {
+            Err(CodecError::NotBuilt { codec, feature: "aac" })
+        }
         Codec::H264 => Err(wrong_kind(format.codec, MediaKind::Audio)),
         Codec::G722 => Ok(Box::new(g722::G722Encoder::new(format)?)),
         #[cfg(feature = "opus")]
@@ -238,9 +242,11 @@ pub fn open_audio_decoder(format: &AudioFormat) -> Result<Box<dyn AudioDecoder>,
     match format.codec {
         Codec::Pcmu | Codec::Pcma => Ok(Box::new(g711::G711Decoder::new(format)?)),
         #[cfg(feature = "aac")]
-        Codec::AacLd | Codec::AacEld => Ok(Box::new(aac::LowDelayDecoder::new(format)?)),
+        Codec::AacLc | Codec::AacLd | Codec::AacEld => Ok(Box::new(aac::LowDelayDecoder::new(format)?)),
         #[cfg(not(feature = "aac"))]
-        codec @ (Codec::AacLd | Codec::AacEld) => Err(CodecError::NotBuilt { codec, feature: "aac" }),
+        codec @ (Codec::AacLc | Codec::AacLd | Codec::AacEld) => {
+            Err(CodecError::NotBuilt { codec, feature: "aac" })
+        }
         Codec::H264 => Err(wrong_kind(format.codec, MediaKind::Audio)),
         Codec::G722 => Ok(Box::new(g722::G722Decoder::new(format)?)),
         #[cfg(feature = "opus")]

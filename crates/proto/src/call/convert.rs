@@ -54,7 +54,13 @@ pub fn payload_format(format: &Format) -> PayloadFormat {
 /// Bits a second that sound is coded with where the peer sets no lower limit: transparent for speech.
 pub(super) fn audio_bitrate(format: &AudioFormat) -> u32 {
     match format.codec {
-        Codec::AacLd | Codec::AacEld | Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::H264 => 64_000,
+        Codec::AacLc
+        | Codec::AacLd
+        | Codec::AacEld
+        | Codec::Pcmu
+        | Codec::Pcma
+        | Codec::G722
+        | Codec::H264 => 64_000,
         Codec::Opus => 40_000,
     }
 }

@@ -1,4 +1,5 @@
-//! AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1) of the two low-delay AAC object types, read and built.
+//! AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1) of the two low-delay AAC object types and of AAC-LC, read and
+//! built.
 //!
 //! It travels as hexadecimal digits in the `config` parameter of RFC 3640 section 4.1, and inside a
 //! [`StreamMuxConfig`] in that of RFC 6416 section 7.3.
@@ -18,6 +19,8 @@ const OBJECT_ESCAPE: u32 = 31;
 /// The AAC object types that a call can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AacObject {
+    /// AAC LC, audio object type 2: read in captures; calls do not agree on it.
+    LowComplexity,
     /// ER AAC LD, audio object type 23.
     LowDelay,
     /// ER AAC ELD, audio object type 39.
@@ -28,6 +31,7 @@ impl AacObject {
     /// The audio object type (ISO/IEC 14496-3 table 1.17).
     pub fn object_type(self) -> u8 {
         match self {
+            AacObject::LowComplexity => 2,
             AacObject::LowDelay => 23,
             AacObject::EnhancedLowDelay => 39,
         }
@@ -36,13 +40,14 @@ impl AacObject {
     /// The codec.
     pub fn codec(self) -> Codec {
         match self {
+            AacObject::LowComplexity => Codec::AacLc,
             AacObject::LowDelay => Codec::AacLd,
             AacObject::EnhancedLowDelay => Codec::AacEld,
         }
     }
 }
 
-/// An AudioSpecificConfig of AAC-LD or AAC-ELD, without error protection.
+/// An AudioSpecificConfig of AAC-LD, AAC-ELD or AAC-LC, without error protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AudioSpecificConfig {
     /// The object type.
@@ -51,7 +56,7 @@ pub struct AudioSpecificConfig {
     pub sample_rate: u32,
     /// Channels: the channel configuration, 1 for mono and 2 for stereo.
     pub channels: u8,
-    /// Samples per channel in one frame: 480 or 512.
+    /// Samples per channel in one frame: 480 or 512, for AAC-LC 960 or 1024.
     pub frame_length: u16,
     /// Whether the error resilience tools are in use (section data, scale factors, spectral data).
     pub resilience: [bool; 3],
@@ -66,8 +71,8 @@ pub enum AscError {
     /// It ends before it should.
     #[error("AudioSpecificConfig of {0} octets is too short")]
     TooShort(usize),
-    /// It is of an object type other than 23 and 39.
-    #[error("audio object type {0} is neither AAC-LD (23) nor AAC-ELD (39)")]
+    /// It is of an object type other than 2, 23 and 39.
+    #[error("audio object type {0} is neither AAC-LC (2) nor AAC-LD (23) nor AAC-ELD (39)")]
     Object(u32),
     /// A reserved sampling frequency index.
     #[error("sampling frequency index {0} is reserved")]
@@ -107,6 +112,7 @@ impl AudioSpecificConfig {
             short => short,
         };
         let object = match object {
+            2 => AacObject::LowComplexity,
             23 => AacObject::LowDelay,
             39 => AacObject::EnhancedLowDelay,
             other => return Err(AscError::Object(other)),
@@ -123,10 +129,22 @@ impl AudioSpecificConfig {
             7 => 8,
             other => return Err(AscError::Channels(other)),
         };
-        let frame_length = if bits.flag()? { 480 } else { 512 };
+        let frame_length = match (object, bits.flag()?) {
+            (AacObject::LowComplexity, true) => 960,
+            (AacObject::LowComplexity, false) => 1_024,
+            (_, true) => 480,
+            (_, false) => 512,
+        };
         let mut config = AudioSpecificConfig::new(object, sample_rate, channels, frame_length);
         match object {
-            // GASpecificConfig, ISO/IEC 14496-3 section 4.4.1.
+            // GASpecificConfig, ISO/IEC 14496-3 section 4.4.1. No epConfig follows it.
+            AacObject::LowComplexity => {
+                if bits.flag()? {
+                    return Err(AscError::Unsupported("a core coder"));
+                }
+                let _extension = bits.flag()?;
+                return Ok(config);
+            }
             AacObject::LowDelay => {
                 if bits.flag()? {
                     return Err(AscError::Unsupported("a core coder"));
@@ -161,6 +179,7 @@ impl AudioSpecificConfig {
 
     fn write(&self, bits: &mut BitWriter) {
         match self.object {
+            AacObject::LowComplexity => bits.put(2, 5),
             AacObject::LowDelay => bits.put(23, 5),
             AacObject::EnhancedLowDelay => {
                 bits.put(OBJECT_ESCAPE, 5);
@@ -175,9 +194,13 @@ impl AudioSpecificConfig {
             }
         }
         bits.put(if self.channels == 8 { 7 } else { u32::from(self.channels) }, 4);
-        bits.put(u32::from(self.frame_length == 480), 1);
+        bits.put(u32::from(matches!(self.frame_length, 480 | 960)), 1);
         let [section, scale, spectral] = self.resilience.map(u32::from);
         match self.object {
+            AacObject::LowComplexity => {
+                bits.put(0, 1 + 1); // dependsOnCoreCoder, extensionFlag
+                return;
+            }
             AacObject::LowDelay => {
                 bits.put(0, 1); // dependsOnCoreCoder
                 bits.put(1, 1); // extensionFlag: the resilience flags follow
@@ -316,6 +339,7 @@ mod tests {
             (Eld, 48_000, 1, 480, &[0xf8, 0xe6, 0x30, 0x00]),
             (Eld, 44_100, 2, 480, &[0xf8, 0xe8, 0x50, 0x00]),
             (Eld, 48_000, 1, 512, &[0xf8, 0xe6, 0x20, 0x00]),
+            (AacObject::LowComplexity, 44_100, 2, 1_024, &[0x12, 0x10]),
         ] {
             let config = AudioSpecificConfig::new(object, rate, channels, length);
             assert_eq!(AudioSpecificConfig::parse(octets), Ok(config));
@@ -336,13 +360,17 @@ mod tests {
         assert_eq!(StreamMuxConfig::parse(&mux.to_bytes()), Ok(mux));
         // The configuration of RFC 6416 section 7.4.1.3 is one of AAC-LC in the same frame.
         let other = [0x40, 0x00, 0x26, 0x20, 0x3f, 0xc0];
-        assert_eq!(StreamMuxConfig::parse(&other), Err(AscError::Object(2)));
+        let audio = StreamMuxConfig::parse(&other).unwrap().audio;
+        assert_eq!(
+            (audio.object, audio.sample_rate, audio.frame_length),
+            (AacObject::LowComplexity, 24_000, 1_024)
+        );
         assert!(StreamMuxConfig::parse(&[0xc0, 0x00, 0x26]).is_err());
     }
 
     #[test]
     fn other_object_types_and_short_configurations_are_named() {
-        assert_eq!(AudioSpecificConfig::parse(&[0x12, 0x10]), Err(AscError::Object(2)));
+        assert_eq!(AudioSpecificConfig::parse(&[0x0a, 0x10]), Err(AscError::Object(1)));
         assert_eq!(AudioSpecificConfig::parse(&[0xbb]), Err(AscError::TooShort(1)));
         assert_eq!(AudioSpecificConfig::parse(&[]), Err(AscError::TooShort(0)));
     }

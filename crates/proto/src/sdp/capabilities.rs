@@ -336,6 +336,7 @@ impl fmt::Display for AudioCodec {
             AudioCodec::AacLdLatm => f.write_str("aac-ld/latm"),
             AudioCodec::Aac(aac) => {
                 let name = match aac.object {
+                    AacObject::LowComplexity => "aac-lc",
                     AacObject::LowDelay => "aac-ld",
                     AacObject::EnhancedLowDelay => "aac-eld",
                 };

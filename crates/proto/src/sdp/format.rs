@@ -558,7 +558,7 @@ mod tests {
             ("mpeg4-generic/24000/2", hbr),          // channels that are not there
             ("mpeg4-generic/24000", "mode=AAC-hbr"), // no configuration
             ("mpeg4-generic/24000", "mode=AAC-lbr;config=F8EC3000"), // another mode
-            ("mpeg4-generic/44100/2", "mode=AAC-hbr;config=1210"), // AAC-LC
+            ("mpeg4-generic/44100/2", "mode=AAC-hbr;config=0A10"), // AAC Main
             ("mpeg4-generic/24000", &format!("{hbr};CTSDeltaLength=16")), // AU headers with time stamps
         ] {
             assert_eq!(read(rtpmap, fmtp), None, "{rtpmap} {fmtp}");

@@ -177,8 +177,9 @@ impl<W: Write + Seek> Mp4Recorder<W> {
     /// [`RecordError::Io`]; [`RecordError::Finished`].
     pub fn received_sound(&mut self, frame: &ReceivedFrame, format: &AudioFormat) -> Result<(), RecordError> {
         self.going_on()?;
-        let timescale = NonZeroU32::new(format.clock_rate)
-            .filter(|_| matches!(format.codec, Codec::AacLd | Codec::AacEld) && !format.config.is_empty());
+        let timescale = NonZeroU32::new(format.clock_rate).filter(|_| {
+            matches!(format.codec, Codec::AacLc | Codec::AacLd | Codec::AacEld) && !format.config.is_empty()
+        });
         let Some(timescale) = timescale else {
             self.counters.other_sound += 1;
             return Ok(());

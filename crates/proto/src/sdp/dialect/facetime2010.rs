@@ -17,6 +17,8 @@ use crate::sdp::negotiate::VideoLimits;
 const AAC_ELD: &str = "X-AAC_ELD";
 /// AAC-LD in the same way.
 const AAC_LD: &str = "X-AAC_LD";
+/// AAC-LC, which no record shows in this dialect.
+const AAC: &str = "X-AAC";
 /// The second name of H.264.
 const X_H264: &str = "X-H264";
 /// The payload types of the record, and one for AAC in RFC 3640 beside them.
@@ -31,6 +33,7 @@ pub(in crate::sdp) fn rtpmap(config: &AudioSpecificConfig) -> String {
     let name = match config.object {
         AacObject::EnhancedLowDelay => AAC_ELD,
         AacObject::LowDelay => AAC_LD,
+        AacObject::LowComplexity => AAC,
     };
     match config.channels {
         1 => format!("{name}/{}", config.sample_rate),
