@@ -2,7 +2,7 @@
 
 use super::{interruption, requirements};
 use crate::Failure;
-use crate::args::{DemoArgs, Profile, Ske};
+use crate::args::{DemoArgs, Profile, ReportArgs, Ske};
 use crate::impairment;
 use crate::keep::Keep;
 use crate::output::{Output, millis, percent};
@@ -52,8 +52,10 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
         arm(&mut callee.agent, &args, scheme)?;
     }
     let media = caller.agent.media;
-    Report::begin(&args.report, "demo", &mut caller.media)?;
-    let pages = Report::begin(&args.report, "demo", &mut callee.media)?;
+    // A report belongs to the demo; --report only says where else it is to go.
+    let pages = ReportArgs { report: args.report.report.clone().or_else(|| Some(args.out.clone())) };
+    Report::begin(&pages, "demo", &mut caller.media)?;
+    let pages = Report::begin(&pages, "demo", &mut callee.media)?;
     let capture = Capture::start(&capture_path, &mut callee)?;
     let callee = Endpoint::start(callee).await?;
     let caller = Endpoint::start(caller).await?;
@@ -117,7 +119,9 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
         ("at the callee", back.verdict(&expected(callee_pitch, pitch))),
     ]);
     let ends = [(Role::Caller, &there), (Role::Callee, &back)];
-    write_record(&args.out, "demo", &ends, &verdict)?;
+    if args.report.report.is_some() {
+        write_record(&args.out, "demo", &ends, &verdict)?;
+    }
     requirements(output, &verdict);
     output.say(format!(
         "left in {}: call.mp4 (what the callee saw and heard), call.pcapng ({} packets), call.json",
