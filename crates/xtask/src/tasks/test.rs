@@ -27,6 +27,12 @@ pub fn run() -> Steps {
     steps.step("tests", "all of them, calls with real peers too", || {
         cargo(&["test", "--workspace", "--no-fail-fast"]).show()
     });
+    steps.step("devices", "what only a build with devices has", || {
+        let media = ["-p", "visavis-media", "--features", "devices"];
+        cargo(&[&["clippy"], &media[..], &["--all-targets", "--", "-D", "warnings"]].concat()).show()?;
+        cargo(&[&["test"], &media[..], &["--lib"]].concat()).show()?;
+        cargo(&["test", "--features", "devices", "--test", "devices"]).show()
+    });
     steps
 }
 
