@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use visavis_capture::Datagram;
-use visavis_capture::analysis::{Analysis, AnalysisLimits, AnalysisOptions, Extracted, FrameSink, Framing, StreamId};
+use visavis_capture::analysis::{
+    Analysis, AnalysisLimits, AnalysisOptions, Extracted, FrameSink, Framing, StreamId,
+};
 use visavis_capture::findings::Transport;
 use visavis_fuzz::Octets;
 use visavis_proto::Time;
@@ -55,7 +57,8 @@ fuzz_target!(|data: &[u8]| {
         _ => None,
     };
     let given = ["105=X-AAC_ELD/22050", "96=H264/90000", "97=opus/48000/2"];
-    let payload_types = given.iter().filter(|_| options & 0x04 != 0).filter_map(|text| text.parse().ok()).collect();
+    let payload_types =
+        given.iter().filter(|_| options & 0x04 != 0).filter_map(|text| text.parse().ok()).collect();
     let key = "any:AES_CM_128_HMAC_SHA1_80:inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".parse().ok();
     let options = AnalysisOptions {
         payload_types,
@@ -67,7 +70,8 @@ fuzz_target!(|data: &[u8]| {
     let mut analysis = Analysis::with_sink(options, Box::new(Counting(frames.clone())));
     let addresses: Vec<SocketAddr> =
         (1..=4).map(|i| SocketAddr::from(([192, 0, 2, i % 2], 4_000 + u16::from(i / 2)))).collect();
-    let (mut packet, mut time, mut seq, mut timestamp) = (0u64, Time::from_millis(1_000), [0u16; 8], [0u32; 8]);
+    let (mut packet, mut time, mut seq, mut timestamp) =
+        (0u64, Time::from_millis(1_000), [0u16; 8], [0u32; 8]);
     let mut rtp = 0u64;
     while !octets.is_empty() {
         packet += 1;
@@ -107,7 +111,11 @@ fuzz_target!(|data: &[u8]| {
             time,
             source: addresses[usize::from(ends & 0x03)],
             destination: addresses[usize::from(ends >> 2 & 0x03)],
-            transport: if control & 0x40 != 0 && control & 0x03 == 1 { Transport::Tcp } else { Transport::Udp },
+            transport: if control & 0x40 != 0 && control & 0x03 == 1 {
+                Transport::Tcp
+            } else {
+                Transport::Udp
+            },
             data: &made[..cut],
             length: made.len(),
             direction: None,
@@ -117,7 +125,8 @@ fuzz_target!(|data: &[u8]| {
     let limits = limits();
     assert!(findings.calls.len() <= limits.calls && findings.stun.len() <= limits.stun);
     assert!(findings.streams.len() <= limits.streams);
-    let text: usize = findings.calls.iter().flat_map(|call| &call.messages).map(|message| message.text.len()).sum();
+    let text: usize =
+        findings.calls.iter().flat_map(|call| &call.messages).map(|message| message.text.len()).sum();
     assert!(text <= limits.text + 64 * limits.calls * limits.messages, "{text} octets of text");
     for call in &findings.calls {
         assert!(call.messages.len() <= limits.messages);
