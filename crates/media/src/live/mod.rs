@@ -8,7 +8,7 @@
 //! * [`playout`]: decoded sound with the times to play it at becomes what the speaker pulls;
 //! * [`capture`]: what the microphone pushes becomes an [`AudioSource`](crate::source::AudioSource);
 //! * `voice` (with the feature of that name): echo, noise and level, on the way from the microphone, and the
-//!   [`reference`] that it needs of what the speaker plays;
+//!   [`mod@reference`] that it needs of what the speaker plays;
 //! * [`meter`] and [`volume`]: what a person sees and sets, shared with the callbacks without locks.
 //!
 //! Three things hold the two clocks together. Small errors are worked off by resampling, some parts in a
