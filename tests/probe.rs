@@ -31,7 +31,8 @@ fn our_own_answer_says_all_that_there_is_to_say_and_takes_the_largest_request() 
     let event = event.expect("the event probe");
     assert_eq!((&event["status"], &event["reason"]), (&json!(200), &json!("OK")));
     assert_eq!(event["allow"], json!(["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "MESSAGE", "INFO"]));
-    assert_eq!((&event["accept"], &event["supported"]), (&json!(["application/sdp"]), &json!([])));
+    let bodies = json!(["application/sdp", "multipart/mixed", "multipart/alternative"]);
+    assert_eq!((&event["accept"], &event["supported"]), (&bodies, &json!([])));
     assert!(event["agent"].as_str().is_some_and(|agent| agent.starts_with("visavis")), "{event}");
     let trip = &event["round_trip"];
     assert_eq!((&trip["sent"], &trip["answered"]), (&json!(7), &json!(7)));
