@@ -49,17 +49,15 @@ fn main() -> Outcome<()> {
     if Command::new("sipp").arg("-v").output().is_err() {
         return Err("sipp is needed and not installed: apt-get install -y sip-tester".into());
     }
-    for callee in [Callee::SippUas, Callee::Answer] {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for round in 1..=ROUNDS {
-            // Who begins changes from round to round.
-            let order = if round % 2 == 1 {
-                [Caller::Visavis, Caller::Sipp]
-            } else {
-                [Caller::Sipp, Caller::Visavis]
-            };
+    let callees = [Callee::SippUas, Callee::Answer];
+    let mut found = callees.map(|callee| (callee, Vec::new(), Vec::new()));
+    for round in 1..=ROUNDS {
+        // Who begins changes from round to round.
+        let order =
+            if round % 2 == 1 { [Caller::Visavis, Caller::Sipp] } else { [Caller::Sipp, Caller::Visavis] };
+        for (callee, ours, theirs) in &mut found {
             for caller in order {
-                let rate = search(caller, callee)?.unwrap_or(f64::NAN);
+                let rate = search(caller, *callee)?.unwrap_or(f64::NAN);
                 println!("{callee:?}, round {round}: {caller:?} finds {rate:.0} calls a second");
                 match caller {
                     Caller::Visavis => ours.push(rate),
@@ -67,6 +65,8 @@ fn main() -> Outcome<()> {
                 }
             }
         }
+    }
+    for (callee, mut ours, mut theirs) in found {
         let (us, them) = (median(&mut ours), median(&mut theirs));
         println!(
             "{callee:?}: visavis load {us:.0}, sipp {them:.0} calls a second (medians): {:.3} of it",
