@@ -84,7 +84,7 @@ pub(crate) fn options(endpoint: &EndpointArgs, media: &MediaArgs) -> Result<Opti
         None => Vec::new(),
     };
     let media = plan(media, media.pitch())?;
-    Ok(Options { listen: endpoint.listen, fallback_ports, agent, media, tap: None, impair: None })
+    Ok(Options { listen: endpoint.listen, fallback_ports, agent, media, ..Options::default() })
 }
 
 /// An endpoint on loopback, on a free port, with a test tone of this pitch (Hz).
@@ -129,8 +129,11 @@ fn plan(media: &MediaArgs, pitch: f64) -> Result<MediaPlan, Failure> {
             .map_err(|e| Failure::Missing(format!("cannot make {}: {e}", dir.display())))?;
         Ok(Recording { path: dir.clone(), keep_aac: media.keep_aac })
     });
-    let receive =
-        Receiving { judge: Some(JudgeConfig::default()), record: record.transpose()?, timeline: false };
+    let receive = Receiving {
+        judge: Some(JudgeConfig::default()),
+        record: record.transpose()?,
+        ..Receiving::default()
+    };
     Ok(MediaPlan { send, receive })
 }
 

@@ -78,6 +78,8 @@ pub struct Options {
     pub tap: Option<Tap>,
     /// What the line before this endpoint does to its datagrams.
     pub impair: Option<Impair>,
+    /// The clock of every time that sources and sinks see. Default: one that starts now.
+    pub clock: Clock,
 }
 
 impl Default for Options {
@@ -89,6 +91,7 @@ impl Default for Options {
             media: MediaPlan::default(),
             tap: None,
             impair: None,
+            clock: Clock::start(),
         }
     }
 }
@@ -166,7 +169,7 @@ impl Endpoint {
     /// [`Error::Bind`] where no port could be had, [`Error::Threads`], [`Error::Random`].
     pub async fn start(options: Options) -> Result<Endpoint, Error> {
         let socket = bind(options.listen, &options.fallback_ports)?;
-        let clock = Clock::start();
+        let clock = options.clock;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|e| Error::Random(e.to_string()))?;
         let (requests, inbox) = mpsc::channel(QUEUE);

@@ -43,7 +43,7 @@ pub use endpoint::{Arrival, CallOptions, Endpoint, Error, Options, PeerTickets};
 pub use impair::{Impair, Impairment, ImpairmentLog};
 pub use interfaces::local_addresses;
 pub use keys::{fresh_identity, sdp_with_keys};
-pub use media::{MediaPlan, Receiving, Recording, Sending, Sources, TestSources};
+pub use media::{MediaPlan, Receiving, Recording, Sending, Sinks, Sources, TestSources};
 pub use probe::{LARGEST_REQUEST, ProbeOptions, ProbeReport, probe};
 pub use state::{StateDir, StateError, ticket};
 pub use target::Target;

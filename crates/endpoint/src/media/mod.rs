@@ -6,11 +6,12 @@ mod pool;
 mod receive;
 mod reel;
 mod send;
+mod show;
 
 pub(crate) use judges::{Judges, Judging};
 pub(crate) use reel::Reel;
 
-pub use plan::{MediaPlan, Receiving, Recording, Sending, Sources, TestSources};
+pub use plan::{MediaPlan, Receiving, Recording, Sending, Sinks, Sources, TestSources};
 
 use self::pool::{Actor, Address, Pool};
 use self::receive::Receiver;

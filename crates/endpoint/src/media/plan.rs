@@ -1,11 +1,15 @@
 //! What calls send, and what becomes of what they receive.
 
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use visavis_media::judge::JudgeConfig;
+use visavis_media::sink::{AudioSink, VideoSink};
 use visavis_media::source::pattern::PatternSource;
 use visavis_media::source::tone::{Tone, ToneSource};
 use visavis_media::source::{AudioSource, FrameRate, VideoSource};
+use visavis_proto::frame::MediaKind;
 use visavis_proto::io::CallHandle;
 
 /// What calls send, and what becomes of what they receive.
@@ -78,8 +82,24 @@ impl Sources for TestSources {
     }
 }
 
+/// Where the received pictures and sound of calls go, besides judge and recorder.
+///
+/// What a sink gets is stamped with the time to play or show it at, by the endpoint's [`Clock`](crate::Clock)
+/// and with sound and pictures in step. Sinks run on a codec thread, which serves other calls too: neither they
+/// nor what makes them may wait.
+pub trait Sinks: Send + Sync {
+    /// Where a call's sound is played; `None`: nowhere. Asked once, with the first sound of the call.
+    fn audio(&self, call: CallHandle) -> Option<Box<dyn AudioSink>>;
+    /// Where a call's pictures are shown; `None`: nowhere. Asked once, with the first picture of the call.
+    fn video(&self, call: CallHandle) -> Option<Box<dyn VideoSink>>;
+    /// A sink of this call failed, and gets nothing more. By default it is logged.
+    fn failed(&self, call: CallHandle, kind: MediaKind, error: &io::Error) {
+        tracing::warn!(%error, call = call.0, kind = kind.as_str(), "nothing more is played");
+    }
+}
+
 /// What becomes of what is received.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Receiving {
     /// Decode it and measure it against the test pattern and its tone.
     pub judge: Option<JudgeConfig>,
@@ -88,11 +108,25 @@ pub struct Receiving {
     /// Keep what decoders and judge saw second by second, and a few small pictures, for a report
     /// ([`MediaReport::timeline`](visavis_report::MediaReport::timeline)).
     pub timeline: bool,
+    /// Play and show it.
+    pub sinks: Option<Arc<dyn Sinks>>,
 }
 
 impl Receiving {
     pub(super) fn wants_frames(&self) -> bool {
-        self.judge.is_some() || self.record.is_some() || self.timeline
+        self.judge.is_some() || self.record.is_some() || self.timeline || self.sinks.is_some()
+    }
+}
+
+impl fmt::Debug for Receiving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Receiving { judge, record, timeline, sinks } = self;
+        f.debug_struct("Receiving")
+            .field("judge", judge)
+            .field("record", record)
+            .field("timeline", timeline)
+            .field("sinks", &sinks.is_some())
+            .finish()
     }
 }
 

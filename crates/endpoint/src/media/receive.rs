@@ -1,5 +1,6 @@
 //! From received frames to pictures and sound, the judge and the recorder: one actor for each call.
 
+use super::show::Shown;
 use super::{Receiving, Work};
 use crate::driver::ToDriver;
 use std::fs::File;
@@ -26,6 +27,7 @@ pub(crate) struct Receiver {
     judge: Option<Judge>,
     recorder: Option<Mp4Recorder<BufWriter<File>>>,
     timeline: Option<Box<TimelineBuilder>>,
+    shown: Option<Shown>,
     keep_aac: bool,
     keyframe_asked: Option<Time>,
     requests: mpsc::WeakSender<ToDriver>,
@@ -61,6 +63,7 @@ impl Receiver {
             judge: plan.judge.map(Judge::new),
             recorder,
             timeline: plan.timeline.then(|| Box::new(TimelineBuilder::new())),
+            shown: plan.sinks.clone().map(|sinks| Shown::new(call, sinks)),
             keep_aac: plan.record.as_ref().is_some_and(|r| r.keep_aac),
             keyframe_asked: None,
             requests,
@@ -101,6 +104,9 @@ impl Receiver {
         let Some(decoder) = &mut self.video else { return };
         match decoder.decode(frame) {
             Ok(Some(decoded)) => {
+                if let Some(shown) = &mut self.shown {
+                    shown.picture(&decoded.picture);
+                }
                 self.report.pictures_decoded += 1;
                 self.report.pictures_concealed += u64::from(decoded.concealed);
                 let judge = self.judge.as_mut();
@@ -154,6 +160,9 @@ impl Receiver {
         }
         let Some((_, decoder)) = &mut self.audio else { return };
         let received = decoder.receive(frame);
+        if let Some(shown) = &mut self.shown {
+            received.sound.iter().for_each(|sound| shown.sound(sound));
+        }
         self.report.sound_concealed += u64::from(received.concealed);
         self.report.decode_errors += u64::from(received.error.is_some());
         if let Some(timeline) = &mut self.timeline {
@@ -188,6 +197,9 @@ impl Receiver {
             && let Err(error) = recorder.finish()
         {
             note(&mut self.report, &error);
+        }
+        if let Some(shown) = &mut self.shown {
+            shown.finish();
         }
         self.report.judgement = self.judge.as_ref().map(|j| j.judgement(now));
         self.report.timeline = self.timeline.as_ref().map(|t| t.timeline());
