@@ -127,6 +127,9 @@ pub(crate) struct AnswerArgs {
     /// Let it ring for this long before answering.
     #[arg(long, default_value = "0", value_parser = duration, conflicts_with = "peer")]
     pub(crate) ring: Duration,
+    /// Ask whoever sits at the terminal about each call: it rings, y answers and n declines.
+    #[arg(long, conflicts_with_all = ["control", "decline", "ring", "peer"])]
+    pub(crate) ask: bool,
     #[command(flatten)]
     pub(crate) control: ControlArgs,
     /// With --control, answer calls at once instead of waiting for the script to do so.

@@ -62,6 +62,11 @@ impl Lines {
         self.push(line, |waiting| &mut waiting.stderr);
     }
 
+    /// The terminal's bell; it moves no cursor, and so needs no line of its own.
+    pub(crate) fn bell(&self) {
+        self.append(&["\u{7}"], |waiting| &mut waiting.stderr);
+    }
+
     /// Waits until everything is written; what comes later is not.
     pub(crate) fn finish(&self) {
         self.shared.lock().closed = true;
@@ -72,13 +77,16 @@ impl Lines {
     }
 
     fn push(&self, line: &str, stream: impl FnOnce(&mut Waiting) -> &mut Vec<u8>) {
+        self.append(&[line, "\n"], stream);
+    }
+
+    fn append(&self, pieces: &[&str], stream: impl FnOnce(&mut Waiting) -> &mut Vec<u8>) {
         let full = |waiting: &mut Waiting| waiting.octets() > BACKLOG && !waiting.closed;
         let waiting = self.shared.lock();
         let mut waiting = self.shared.room.wait_while(waiting, full).unwrap_or_else(PoisonError::into_inner);
         let first = waiting.octets() == 0;
         let stream = stream(&mut waiting);
-        stream.extend_from_slice(line.as_bytes());
-        stream.push(b'\n');
+        pieces.iter().for_each(|piece| stream.extend_from_slice(piece.as_bytes()));
         if first {
             self.shared.news.notify_one();
         }

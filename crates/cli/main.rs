@@ -1,6 +1,7 @@
 //! The command line: what is typed, what is meant, and the exit code.
 
 mod args;
+mod ask;
 mod commands;
 mod control;
 mod counts;

@@ -3,6 +3,7 @@
 use crate::lines::Lines;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +32,26 @@ impl Output {
         Output { json: false, lines: None, status: ProgressBar::hidden() }
     }
 
+    /// Whether stdout is for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// One line for a person.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
         let Some(lines) = &self.lines else { return };
+        let text = fit_for_terminals(text.as_ref());
         if self.json {
-            lines.to_stderr(text.as_ref());
+            lines.to_stderr(&text);
         } else {
-            lines.to_stdout(text.as_ref());
+            lines.to_stdout(&text);
+        }
+    }
+
+    /// Rings the terminal's bell, on stderr.
+    pub(crate) fn bell(&self) {
+        if let Some(lines) = &self.lines {
+            lines.bell();
         }
     }
 
@@ -51,7 +65,7 @@ impl Output {
     /// One line for a person beside a [`Output::result`]: on stderr.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if let Some(lines) = &self.lines {
-            lines.to_stderr(text.as_ref());
+            lines.to_stderr(&fit_for_terminals(text.as_ref()));
         }
     }
 
@@ -88,10 +102,24 @@ impl Output {
     pub(crate) fn error(&self, text: &str, code: u8) {
         self.clear_status();
         if let Some(lines) = &self.lines {
-            lines.to_stderr(&format!("visavis: {text}"));
+            lines.to_stderr(&format!("visavis: {}", fit_for_terminals(text)));
         }
         self.event("error", || json!({ "text": text, "code": code }));
     }
+}
+
+/// Control characters of others do not belong on a terminal.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+}
+
+/// The same where a text of our own has lines and columns: names, reasons and addresses in it are the peer's.
+fn fit_for_terminals(text: &str) -> Cow<'_, str> {
+    let ours = |c: char| matches!(c, '\n' | '\t');
+    if !text.chars().any(|c| c.is_control() && !ours(c)) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().map(|c| if c.is_control() && !ours(c) { '·' } else { c }).collect()
 }
 
 /// A share in per cent, or `unknown`.
@@ -114,5 +142,17 @@ pub(crate) fn clock(time: Duration) -> String {
         format!("{:02}:{:02}", s / 60, s % 60)
     } else {
         format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_cannot_steer_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31m\n"), "a·[31m·");
+        assert_eq!(fit_for_terminals("two\nlines,\ttwo columns"), "two\nlines,\ttwo columns");
+        assert_eq!(fit_for_terminals("call from \u{1b}[2J\u{9b}1m\rx\u{7}"), "call from ·[2J·1m·x·");
     }
 }

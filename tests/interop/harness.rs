@@ -334,6 +334,63 @@ impl Visavis {
     }
 }
 
+/// `visavis` as a person runs it: on a terminal, which `script` makes.
+pub(crate) struct Person {
+    process: Process,
+}
+
+impl Person {
+    /// Sits down and types a command; waits until it listens.
+    pub(crate) fn at(args: &[&str]) -> Self {
+        need("script", "bsdutils");
+        let quoted: Vec<String> =
+            args.iter().map(|arg| format!("'{}'", arg.replace('\'', "'\\''"))).collect();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--flush", "--command"]);
+        command.arg(format!("exec '{VISAVIS}' {}", quoted.join(" "))).arg("/dev/null");
+        let person = Person { process: Process::start("visavis on a terminal", &mut command) };
+        person.sees("answering calls on UDP");
+        person
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let line = self.sees("answering calls on UDP ");
+        let text = line.split("UDP ").nth(1).and_then(|rest| rest.split(';').next());
+        text.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address in {line}"))
+    }
+
+    /// Waits until a line with `text` is on the screen, and gives that line.
+    pub(crate) fn sees(&self, text: &str) -> String {
+        self.process.wait_for(text, SOON)
+    }
+
+    /// The same for the line that is the `nth` with `text`, from 1.
+    pub(crate) fn sees_again(&self, text: &str, nth: usize) -> String {
+        let count = std::cell::Cell::new(0);
+        let found = self.process.output.wait(0, SOON, |line| {
+            count.set(count.get() + usize::from(line.contains(text)));
+            (count.get() == nth).then(|| line.to_owned())
+        });
+        self.process.expect(found, &format!("{text} {nth} times")).1
+    }
+
+    /// Everything on the screen.
+    pub(crate) fn screen(&self) -> String {
+        self.process.output()
+    }
+
+    /// Types a line.
+    pub(crate) fn types(&mut self, line: &str) {
+        self.process.say(line);
+    }
+
+    /// Waits until the command ends by itself.
+    pub(crate) fn leaves(&mut self) -> ExitStatus {
+        self.process.wait(SOON)
+    }
+}
+
 fn event(line: &str, name: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(line).ok()?;
     (value["event"] == name).then_some(value)

@@ -1,7 +1,7 @@
 //! Calls and other requests by sipp: its built-in scenarios, and those in `sipp/`, which check what RFC 3261 and
 //! RFC 3264 ask for message by message. sipp's exit code says whether every message was the one that was due.
 
-use crate::harness::{A_CALL, Process, SOON, Scratch, VISAVIS, Visavis, alone, free_port, need};
+use crate::harness::{A_CALL, Person, Process, SOON, Scratch, VISAVIS, Visavis, alone, free_port, need};
 use crate::wire;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -51,6 +51,14 @@ struct Run {
     _scratch: Scratch,
 }
 
+/// sipp, playing `sipp/NAME.xml` to `target`.
+fn play(scratch: &Scratch, name: &str, target: SocketAddr, media: u16) -> Process {
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/interop/sipp/{name}.xml"));
+    let scenario = scenario.to_str().expect("a path in UTF-8");
+    // Without -nr sipp takes the same answer twice for a retransmission, and starts over.
+    sipp(scratch, &[&target.to_string(), "-sf", scenario, "-m", "1", "-nr", "-mp", &media.to_string()]).0
+}
+
 /// Runs `sipp/NAME.xml` against `visavis answer` with these flags and asserts that sipp is content.
 fn run(name: &str, flags: &[&str]) -> Run {
     let scratch = Scratch::new();
@@ -58,13 +66,8 @@ fn run(name: &str, flags: &[&str]) -> Run {
     let file = capture.to_str().expect("a path in UTF-8");
     let visavis =
         Visavis::start(&[&["answer", "--listen", "127.0.0.1:0", "--capture", file], flags].concat());
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/interop/sipp/{name}.xml"));
-    let scenario = scenario.to_str().expect("a path in UTF-8");
-    let (target, media) = (visavis.address().to_string(), free_port("127.0.0.1"));
-    // Without -nr sipp takes the same answer twice for a retransmission, and starts over.
-    let args = [target.as_str(), "-sf", scenario, "-m", "1", "-nr", "-mp", &media.to_string()];
-    let (sipp, _) = sipp(&scratch, &args);
-    assert_all_successful(sipp, &scratch);
+    let media = free_port("127.0.0.1");
+    assert_all_successful(play(&scratch, name, visavis.address(), media), &scratch);
     Run { visavis, capture, media, _scratch: scratch }
 }
 
@@ -135,6 +138,25 @@ fn a_caller_may_give_up_while_it_rings() {
     assert_eq!(run.end(), "cancelled");
     assert_eq!(run.stop(), 1);
     wire::assert_clean(&run.capture);
+}
+
+#[test]
+fn a_person_is_asked_about_a_call_until_its_caller_gives_up() {
+    let _alone = alone();
+    let scratch = Scratch::new();
+    let mut person =
+        Person::at(&["answer", "--ask", "--no-media", "--listen", "127.0.0.1:0", "--max-calls", "2"]);
+    let given_up = play(&scratch, "cancel", person.address(), free_port("127.0.0.1"));
+    let question = person.sees("answer it?");
+    assert!(question.contains("sip:sipp@127.0.0.1") && question.contains("offers sound:"), "{question}");
+    assert_all_successful(given_up, &scratch);
+    assert_eq!(person.screen().matches("answer it?").count(), 1, "{}", person.screen());
+    let (call, _) = sipp(&scratch, &["-sn", "uac", &person.address().to_string(), "-m", "1", "-d", "500"]);
+    person.sees_again("answer it?", 2);
+    person.types("y");
+    assert_all_successful(call, &scratch);
+    person.sees("2 calls, 1 bad");
+    person.leaves();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{stopping, summary};
 use crate::Failure;
 use crate::args::{AnswerArgs, Profile};
+use crate::ask::Questions;
 use crate::control::{self, Calls};
 use crate::counts;
 use crate::impairment;
@@ -39,17 +40,20 @@ struct Desk {
     done: mpsc::UnboundedSender<(CallHandle, CallRecord)>,
     stop: watch::Receiver<bool>,
     calls: Calls,
+    /// Who is asked about each call; `None`: nobody.
+    questions: Option<Questions>,
 }
 
 pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure> {
     let expected = args.verdict.expectation(&args.media, &args.peer_media)?;
+    let questions = args.ask.then(|| Questions::to_the_terminal(output)).transpose()?;
     let tickets = peer::tickets(&args.peer, &args.media)?;
     let mut options = setup::options(&args.endpoint, &args.media)?;
     options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
     peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     options.agent.answer = match args.decline {
         Some(status) => AnswerPolicy::Decline(status),
-        None if args.ring.is_zero() && !waits_for_script(&args) => AnswerPolicy::Accept,
+        None if args.ring.is_zero() && !waits_for_somebody(&args) => AnswerPolicy::Accept,
         None => AnswerPolicy::Ask,
     };
     options.impair = args.impair.impair();
@@ -74,7 +78,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     let stop = stopping();
     let mut interrupted = stop.subscribe();
     let calls = Calls::default();
-    let desk = Desk { output: output.clone(), done, stop: stop.subscribe(), calls: calls.clone() };
+    let desk = Desk { output: output.clone(), done, stop: stop.subscribe(), calls: calls.clone(), questions };
     if args.control.control {
         control::follow_stdin(calls, output, stop);
     }
@@ -143,9 +147,9 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     if tally.bad == 0 { Ok(()) } else { Err(Failure::Bad) }
 }
 
-/// Whether a call that comes in is answered by the script, and by nobody else.
-fn waits_for_script(args: &AnswerArgs) -> bool {
-    args.control.control && !args.auto_answer
+/// Whether a call that comes in is answered by the script or by a person, and by nobody else.
+fn waits_for_somebody(args: &AnswerArgs) -> bool {
+    args.ask || args.control.control && !args.auto_answer
 }
 
 impl Desk {
@@ -169,13 +173,19 @@ impl Desk {
         let keep = Keep::new(&args.media.facetime);
         let script = Script { duration: args.duration, keep, ..Script::default() };
         let ring = Some(args.ring).filter(|ring| !ring.is_zero() && args.decline.is_none());
-        let Desk { output, done, stop, calls } = self.clone();
+        let asked = self.questions.clone().zip(call.incoming().cloned());
+        let Desk { output, done, stop, calls, .. } = self.clone();
         calls.add(&call);
         tokio::spawn(async move {
             let control = call.remote_control();
             let record = tokio::select! {
                 record = follow(call, record, script, &output, stop) => record,
-                never = answer_after(control, ring) => match never {},
+                never = async {
+                    match asked {
+                        Some((questions, incoming)) => questions.about(control, &incoming).await,
+                        None => answer_after(control, ring).await,
+                    }
+                } => match never {},
             };
             calls.remove(handle.0);
             // The command may have ended meanwhile.

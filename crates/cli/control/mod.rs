@@ -2,7 +2,7 @@
 
 mod perform;
 mod request;
-mod stdin;
+pub(crate) mod stdin;
 
 use crate::output::Output;
 use perform::{Begun, Refusal, begin};

@@ -10,15 +10,15 @@ const AHEAD: usize = 16;
 
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Its number in the input, from 1.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// What stands in it, or why that was not read.
-    pub(super) text: Result<Vec<u8>, String>,
+    pub(crate) text: Result<Vec<u8>, String>,
 }
 
 /// Starts to read. The channel closes at the end of stdin.
-pub(super) fn lines() -> mpsc::Receiver<Line> {
+pub(crate) fn lines() -> mpsc::Receiver<Line> {
     let (to, lines) = mpsc::channel(AHEAD);
     let reader = std::thread::Builder::new().name("visavis-stdin".into());
     let started = reader.spawn(move || {

@@ -1,6 +1,7 @@
 //! Offers and answers, and the key exchange of a call.
 
-use super::words::{address, clean, some, wrap};
+use super::words::{address, some, wrap};
+use crate::output::clean;
 use visavis::capture::findings::{CallFindings, ExchangeFindings, SectionFindings};
 
 /// What was negotiated.

@@ -1,6 +1,7 @@
 //! The ladder: a column for each address, an arrow for each message.
 
-use super::words::{clean, cut, some};
+use super::words::{cut, some};
+use crate::output::clean;
 use std::net::SocketAddr;
 use visavis::capture::findings::{CallFindings, MessageFindings, Transport};
 

@@ -1,6 +1,7 @@
 //! STUN and streams.
 
-use super::words::{address, bit_rate, clean, cut, some, wrap};
+use super::words::{address, bit_rate, cut, some, wrap};
+use crate::output::clean;
 use crate::output::{millis, percent};
 use visavis::capture::findings::{Findings, ProtectionVerdict, StreamFindings, StunFindings};
 

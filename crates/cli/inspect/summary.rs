@@ -1,6 +1,7 @@
 //! The file and its calls in a few lines.
 
-use super::words::{address, clean, cut, date, octets, some, span, wrap};
+use super::words::{address, cut, date, octets, some, span, wrap};
+use crate::output::clean;
 use visavis::capture::findings::{CallFindings, Findings, Outcome};
 
 /// The file.

@@ -44,11 +44,6 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     cut
 }
 
-/// Control characters of others do not belong on a terminal.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
-}
-
 /// An address, or `unknown`.
 pub(super) fn address(address: Option<SocketAddr>) -> String {
     address.map_or_else(|| "unknown".into(), |address| address.to_string())
@@ -120,7 +115,6 @@ mod tests {
         assert_eq!(wrap("  ", 2, 20, &parts), ["  one two, three,", "  four five six"]);
         assert_eq!(wrap("", 1, 8, &["aa bb cc dd ee".to_owned()]), ["aa bb cc", " dd ee"]);
         assert_eq!(cut("abcdef", 4), "abc…");
-        assert_eq!(clean("a\u{1b}[31m"), "a·[31m");
     }
 
     #[test]

@@ -1,0 +1,178 @@
+//! Asking a person: each call that comes in rings until y or n is typed, or the caller gives up.
+
+use crate::Failure;
+use crate::control::stdin::{self, Line};
+use crate::output::Output;
+use std::convert::Infallible;
+use std::io::IsTerminal;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use visavis::proto::io::{MediaChoice, Party};
+use visavis::{CallControl, Incoming};
+
+/// What n answers with: 603 Decline (RFC 3261 section 21.6.2). Nobody else is to be tried for the same person.
+const DECLINE: u16 = 603;
+/// Proxies give up a transaction of which they hear nothing for three minutes; a provisional response every
+/// minute keeps it (RFC 3261 section 13.3.1.1).
+const RING_AGAIN: Duration = Duration::from_secs(60);
+/// When the bell sounds, from the start of each round on, and how long a round is: twice, then a pause.
+const STROKES: [Duration; 2] = [Duration::ZERO, Duration::from_millis(400)];
+const ROUND: Duration = Duration::from_secs(3);
+
+/// Where questions are put, one at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Questions(mpsc::UnboundedSender<Question>);
+
+/// A call that nobody has answered yet.
+#[derive(Debug)]
+struct Question {
+    control: CallControl,
+    /// Who calls, with what.
+    text: String,
+    /// Told once it was answered.
+    answered: oneshot::Sender<()>,
+    /// Closes when the call is over: then there is nothing to be asked any more.
+    withdrawn: oneshot::Receiver<Infallible>,
+}
+
+/// What somebody typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Typed {
+    Yes,
+    No,
+    /// Something else.
+    Unclear,
+    /// Nobody types any more.
+    End,
+}
+
+impl Questions {
+    /// Asks whoever sits at the terminal. Its stdin is read from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] where there is no terminal, or nobody who reads the question.
+    pub(crate) fn to_the_terminal(output: &Output) -> Result<Questions, Failure> {
+        let needs = |what: &str| {
+            Err(Failure::Usage(format!("--ask needs a person: {what}; a program answers with --control")))
+        };
+        if output.is_json() {
+            return needs("--json is for programs");
+        }
+        if !std::io::stdin().is_terminal() {
+            return needs("stdin is no terminal");
+        }
+        let (questions, asked) = mpsc::unbounded_channel();
+        tokio::spawn(ask(asked, stdin::lines(), output.clone()));
+        Ok(Questions(questions))
+    }
+
+    /// Lets a call ring and has the question put; drop this when the call is over.
+    pub(crate) async fn about(&self, control: CallControl, incoming: &Incoming) -> Infallible {
+        let (answered, answer) = oneshot::channel();
+        let (_while_it_rings, withdrawn) = oneshot::channel();
+        let text = question(control.handle().0, &incoming.from, incoming.offered);
+        let question = Question { control: control.clone(), text, answered, withdrawn };
+        let put = self.0.send(question);
+        tokio::select! {
+            () = ring(&control) => {}
+            _ = answer, if put.is_ok() => {}
+        }
+        std::future::pending().await
+    }
+}
+
+/// Says 180 as often as it takes.
+async fn ring(control: &CallControl) {
+    while control.ring(180).await.is_ok() {
+        tokio::time::sleep(RING_AGAIN).await;
+    }
+}
+
+/// Puts one question after the other.
+async fn ask(
+    mut questions: mpsc::UnboundedReceiver<Question>,
+    mut typed: mpsc::Receiver<Line>,
+    output: Output,
+) {
+    let mut silent = false;
+    while let Some(mut question) = questions.recv().await {
+        if over(&mut question.withdrawn) {
+            continue;
+        }
+        let mut answer = Typed::End;
+        if !silent {
+            // What was typed before the question is no answer to it.
+            while typed.try_recv().is_ok() {}
+            output.say(&question.text);
+            answer = tokio::select! {
+                answer = until_answered(&mut typed, &output) => answer,
+                _ = &mut question.withdrawn => continue,
+            };
+        }
+        if answer == Typed::End && !silent {
+            silent = true;
+            output.say("nobody types any more: calls are declined from now on");
+        }
+        // The caller may give up meanwhile: then these are commands to a call that is over.
+        let _ = match answer {
+            Typed::Yes => question.control.accept().await,
+            _ => question.control.reject(DECLINE).await,
+        };
+        let _ = question.answered.send(());
+    }
+}
+
+/// Rings until something is typed that is an answer.
+async fn until_answered(typed: &mut mpsc::Receiver<Line>, output: &Output) -> Typed {
+    let begun = Instant::now();
+    for stroke in strokes() {
+        let sounds = sleep_until(begun + stroke);
+        tokio::pin!(sounds);
+        loop {
+            tokio::select! {
+                line = typed.recv() => match read(line) {
+                    Typed::Unclear => output.say("y answers, n declines"),
+                    answer => return answer,
+                },
+                () = &mut sounds => {
+                    output.bell();
+                    break;
+                }
+            }
+        }
+    }
+    Typed::End
+}
+
+/// When the bell sounds: without end.
+fn strokes() -> impl Iterator<Item = Duration> {
+    (0u32..).flat_map(|round| STROKES.map(|stroke| ROUND * round + stroke))
+}
+
+/// What a line means; `None`: the end of stdin.
+fn read(line: Option<Line>) -> Typed {
+    let Some(line) = line else { return Typed::End };
+    let text = line.text.map(|text| text.to_ascii_lowercase()).unwrap_or_default();
+    match text.as_slice() {
+        b"y" | b"yes" => Typed::Yes,
+        b"n" | b"no" => Typed::No,
+        _ => Typed::Unclear,
+    }
+}
+
+fn over(withdrawn: &mut oneshot::Receiver<Infallible>) -> bool {
+    !matches!(withdrawn.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+}
+
+fn question(call: u64, from: &Party, offered: Option<MediaChoice>) -> String {
+    let what = match offered {
+        Some(MediaChoice { audio: true, video: true }) => "sound and pictures",
+        Some(MediaChoice { audio: true, .. }) => "sound",
+        Some(MediaChoice { video: true, .. }) => "pictures",
+        Some(_) => "nothing",
+        None => "nothing yet",
+    };
+    format!("call {call} from {from} offers {what}: answer it? y or n, then Enter")
+}
