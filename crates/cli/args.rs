@@ -9,6 +9,7 @@ mod load;
 mod probe;
 mod report;
 mod verdict;
+mod window;
 
 pub(crate) use check::CheckArgs;
 pub(crate) use control::ControlArgs;
@@ -19,6 +20,7 @@ pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use report::ReportArgs;
 pub(crate) use verdict::{PeerMediaArgs, VerdictArgs};
+pub(crate) use window::WindowArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -75,6 +77,17 @@ impl Command {
             _ => false,
         }
     }
+
+    /// The window that is to be opened: its title, and the size of the pictures that it is for.
+    pub(crate) fn window(&self) -> Option<(&'static str, (u32, u32))> {
+        let (title, window, media) = match self {
+            Command::Demo(args) => ("visavis demo", args.window, &args.media),
+            Command::Answer(args) => ("visavis answer", args.window, &args.media),
+            Command::Call(args) => ("visavis call", args.window, &args.media),
+            _ => return None,
+        };
+        window.window.then(|| (title, media.size()))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +105,8 @@ pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) media: MediaArgs,
     #[command(flatten)]
+    pub(crate) window: WindowArgs,
+    #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]
     pub(crate) impair: ImpairArgs,
@@ -107,6 +122,8 @@ pub(crate) struct AnswerArgs {
     pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]
@@ -148,6 +165,8 @@ pub(crate) struct CallArgs {
     pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]

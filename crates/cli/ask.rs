@@ -3,11 +3,11 @@
 use crate::Failure;
 use crate::control::stdin::{self, Line};
 use crate::output::Output;
+use crate::ring::Ringer;
 use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
 use visavis::proto::io::{MediaChoice, Party};
 use visavis::{CallControl, Incoming};
 
@@ -16,9 +16,8 @@ const DECLINE: u16 = 603;
 /// Proxies give up a transaction of which they hear nothing for three minutes; a provisional response every
 /// minute keeps it (RFC 3261 section 13.3.1.1).
 const RING_AGAIN: Duration = Duration::from_secs(60);
-/// When the bell sounds, from the start of each round on, and how long a round is: twice, then a pause.
-const STROKES: [Duration; 2] = [Duration::ZERO, Duration::from_millis(400)];
-const ROUND: Duration = Duration::from_secs(3);
+/// Answers that may wait for a question.
+const AHEAD: usize = 16;
 
 /// Where questions are put, one at a time.
 #[derive(Clone, Debug)]
@@ -36,9 +35,9 @@ struct Question {
     withdrawn: oneshot::Receiver<Infallible>,
 }
 
-/// What somebody typed.
+/// What somebody typed, or pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Typed {
+pub(crate) enum Typed {
     Yes,
     No,
     /// Something else.
@@ -48,24 +47,33 @@ enum Typed {
 }
 
 impl Questions {
-    /// Asks whoever sits at the terminal. Its stdin is read from now on.
+    /// Asks whoever sits at the terminal, whose stdin is read from now on, or before the window (`window`: there is
+    /// one). What is pressed there comes in by the sender.
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`] where there is no terminal, or nobody who reads the question.
-    pub(crate) fn to_the_terminal(output: &Output) -> Result<Questions, Failure> {
+    /// [`Failure::Usage`] where there is nobody.
+    pub(crate) fn begin(
+        ringer: Ringer,
+        window: bool,
+        output: &Output,
+    ) -> Result<(Questions, mpsc::Sender<Typed>), Failure> {
         let needs = |what: &str| {
             Err(Failure::Usage(format!("--ask needs a person: {what}; a program answers with --control")))
         };
-        if output.is_json() {
-            return needs("--json is for programs");
-        }
-        if !std::io::stdin().is_terminal() {
-            return needs("stdin is no terminal");
+        let terminal = std::io::stdin().is_terminal();
+        match (window, output.is_json(), terminal) {
+            (false, true, _) => return needs("--json is for programs"),
+            (false, _, false) => return needs("stdin is no terminal"),
+            _ => {}
         }
         let (questions, asked) = mpsc::unbounded_channel();
-        tokio::spawn(ask(asked, stdin::lines(), output.clone()));
-        Ok(Questions(questions))
+        let (keys, typed) = mpsc::channel(AHEAD);
+        if terminal && !output.is_json() {
+            tokio::spawn(read_lines(stdin::lines(), keys.clone()));
+        }
+        tokio::spawn(ask(asked, typed, ringer, output.clone()));
+        Ok((Questions(questions), keys))
     }
 
     /// Lets a call ring and has the question put; drop this when the call is over.
@@ -93,7 +101,8 @@ async fn ring(control: &CallControl) {
 /// Puts one question after the other.
 async fn ask(
     mut questions: mpsc::UnboundedReceiver<Question>,
-    mut typed: mpsc::Receiver<Line>,
+    mut typed: mpsc::Receiver<Typed>,
+    ringer: Ringer,
     output: Output,
 ) {
     let mut silent = false;
@@ -109,6 +118,7 @@ async fn ask(
             answer = tokio::select! {
                 answer = until_answered(&mut typed, &output) => answer,
                 _ = &mut question.withdrawn => continue,
+                never = ringer.ring() => match never {},
             };
         }
         if answer == Typed::End && !silent {
@@ -124,41 +134,28 @@ async fn ask(
     }
 }
 
-/// Rings until something is typed that is an answer.
-async fn until_answered(typed: &mut mpsc::Receiver<Line>, output: &Output) -> Typed {
-    let begun = Instant::now();
-    for stroke in strokes() {
-        let sounds = sleep_until(begun + stroke);
-        tokio::pin!(sounds);
-        loop {
-            tokio::select! {
-                line = typed.recv() => match read(line) {
-                    Typed::Unclear => output.say("y answers, n declines"),
-                    answer => return answer,
-                },
-                () = &mut sounds => {
-                    output.bell();
-                    break;
-                }
-            }
+/// Waits until something is typed that is an answer.
+async fn until_answered(typed: &mut mpsc::Receiver<Typed>, output: &Output) -> Typed {
+    loop {
+        match typed.recv().await {
+            Some(Typed::Unclear) => output.say("y answers, n declines"),
+            answer => return answer.unwrap_or(Typed::End),
         }
     }
-    Typed::End
 }
 
-/// When the bell sounds: without end.
-fn strokes() -> impl Iterator<Item = Duration> {
-    (0u32..).flat_map(|round| STROKES.map(|stroke| ROUND * round + stroke))
-}
-
-/// What a line means; `None`: the end of stdin.
-fn read(line: Option<Line>) -> Typed {
-    let Some(line) = line else { return Typed::End };
-    let text = line.text.map(|text| text.to_ascii_lowercase()).unwrap_or_default();
-    match text.as_slice() {
-        b"y" | b"yes" => Typed::Yes,
-        b"n" | b"no" => Typed::No,
-        _ => Typed::Unclear,
+/// Hands on what is typed at the terminal, until nobody types any more.
+async fn read_lines(mut lines: mpsc::Receiver<Line>, keys: mpsc::Sender<Typed>) {
+    while let Some(line) = lines.recv().await {
+        let text = line.text.map(|text| text.to_ascii_lowercase()).unwrap_or_default();
+        let typed = match text.as_slice() {
+            b"y" | b"yes" => Typed::Yes,
+            b"n" | b"no" => Typed::No,
+            _ => Typed::Unclear,
+        };
+        if keys.send(typed).await.is_err() {
+            return;
+        }
     }
 }
 

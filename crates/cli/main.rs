@@ -13,14 +13,17 @@ mod output;
 mod peer;
 mod polite;
 mod report;
+mod ring;
 mod session;
 mod setup;
+mod window;
 
 use args::{Cli, Command};
 use clap::Parser;
 use output::Output;
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
+use window::Show;
 
 /// Why a command did not end well, with its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -69,37 +72,39 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
     let output = Output::new(cli.json || cli.command.is_scripted());
-    // One thread for the endpoint and all that follows its calls: signalling is too little work to be handed from
-    // thread to thread, which costs more than it does. Codecs, files and lines have threads of their own.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let code = fail(&output, &Failure::Missing(format!("cannot start the runtime: {error}")));
-            output.finish();
-            return code;
-        }
+    let result = match cli.command.window() {
+        None => run(cli.command, None, &output),
+        Some((title, size)) => window::beside(title, size, |show| run(cli.command, Some(show), &output)),
     };
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Demo(args) => commands::demo::run(args, &output).await,
-            Command::Answer(args) => commands::answer::run(args, &output).await,
-            Command::Call(args) => commands::call::run(args, &output).await,
-            Command::Load(args) => commands::load::run(*args, &output).await,
-            Command::Ticket(args) => commands::ticket::run(args, &output).await,
-            Command::Devices(args) => commands::devices::run(args, &output).await,
-            Command::Probe(args) => commands::probe::run(args, &output).await,
-            Command::Inspect(args) => commands::inspect::run(&args, &output),
-            Command::Check(args) => commands::check::run(*args, &output).await,
-        }
-    });
-    // A resolver thread or a timer may still hold the runtime: nobody waits for those.
-    runtime.shutdown_background();
     let code = match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&output, &failure),
     };
     output.finish();
     code
+}
+
+fn run(command: Command, show: Option<Show>, output: &Output) -> Result<(), Failure> {
+    // One thread for the endpoint and all that follows its calls: signalling is too little work to be handed from
+    // thread to thread, which costs more than it does. Codecs, files and lines have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Missing(format!("cannot start the runtime: {error}")))?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Demo(args) => commands::demo::run(args, show, output).await,
+            Command::Answer(args) => commands::answer::run(args, show, output).await,
+            Command::Call(args) => commands::call::run(args, show, output).await,
+            Command::Load(args) => commands::load::run(*args, output).await,
+            Command::Ticket(args) => commands::ticket::run(args, output).await,
+            Command::Devices(args) => commands::devices::run(args, output).await,
+            Command::Probe(args) => commands::probe::run(args, output).await,
+            Command::Inspect(args) => commands::inspect::run(&args, output),
+            Command::Check(args) => commands::check::run(*args, output).await,
+        }
+    });
+    // A resolver thread or a timer may still hold the runtime: nobody waits for those.
+    runtime.shutdown_background();
+    result
 }
 
 fn fail(output: &Output, failure: &Failure) -> ExitCode {

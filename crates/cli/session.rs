@@ -4,12 +4,25 @@ use crate::keep::Keep;
 use crate::output::{Output, clock, millis, percent};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use visavis::proto::io::{Event, Party, Path, Protection, SectionStats};
 use visavis::{Call, CallRecord};
 
+/// Looks on while a call is followed.
+pub(crate) trait Watch: Send + Sync {
+    /// A call begins to be followed.
+    fn begin(&self, call: u64, record: &CallRecord);
+
+    /// Something happened in it, and is in its record.
+    fn event(&self, call: u64, record: &CallRecord, event: &Event);
+
+    /// What was measured by now, twice a second.
+    fn figures(&self, call: u64, record: &CallRecord, stats: &[SectionStats]);
+}
+
 /// What a followed call does by itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Script {
     /// Hang up this long after it was established; zero: never.
     pub(crate) duration: Duration,
@@ -19,6 +32,8 @@ pub(crate) struct Script {
     pub(crate) status: bool,
     /// What of the key exchange goes to files.
     pub(crate) keep: Keep,
+    /// Who looks on.
+    pub(crate) watch: Option<Arc<dyn Watch>>,
 }
 
 /// Follows a call until it is over. `interrupted` turns true when the call is to be hung up.
@@ -34,6 +49,9 @@ pub(crate) async fn follow(
     let mut established: Option<Instant> = None;
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     let mut asked = false;
+    if let Some(watch) = &script.watch {
+        watch.begin(id, &record);
+    }
     loop {
         let hangup = async {
             match established.filter(|_| !script.duration.is_zero()) {
@@ -52,6 +70,9 @@ pub(crate) async fn follow(
                 record.log.observe(wall.now(), &event);
                 record.observe(&event, established.map(|at| at.elapsed()));
                 say(output, id, &record, &event);
+                if let Some(watch) = &script.watch {
+                    watch.event(id, &record, &event);
+                }
                 if let Event::Ended { .. } = event {
                     break;
                 }
@@ -68,9 +89,14 @@ pub(crate) async fn follow(
                     break;
                 }
             }
-            _ = tick.tick(), if script.status => {
+            _ = tick.tick(), if script.status || script.watch.is_some() => {
                 let stats = call.stats().await.unwrap_or_default();
-                output.status(status(&record, established.map(|at| at.elapsed()), &stats));
+                if let Some(watch) = &script.watch {
+                    watch.figures(id, &record, &stats);
+                }
+                if script.status {
+                    output.status(status(&record, established.map(|at| at.elapsed()), &stats));
+                }
             }
         }
     }

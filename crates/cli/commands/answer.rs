@@ -11,13 +11,16 @@ use crate::keep::Keep;
 use crate::output::Output;
 use crate::peer;
 use crate::report::Report;
+use crate::ring::Ringer;
 use crate::session::{Script, follow, message};
 use crate::setup::{self, Capture};
+use crate::window::Show;
 use serde_json::json;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use visavis::proto::agent::AnswerPolicy;
 use visavis::proto::io::CallHandle;
 use visavis::report::Role;
@@ -29,6 +32,9 @@ struct Tally {
     records: HashMap<CallHandle, CallRecord>,
     reports: HashMap<CallHandle, MediaReport>,
     pages: Option<Report>,
+    show: Option<Show>,
+    /// Ends of calls that somebody reads in the window.
+    ends: JoinSet<()>,
     ended: u64,
     bad: u64,
 }
@@ -42,11 +48,16 @@ struct Desk {
     calls: Calls,
     /// Who is asked about each call; `None`: nobody.
     questions: Option<Questions>,
+    show: Option<Show>,
 }
 
-pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -> Result<(), Failure> {
     let expected = args.verdict.expectation(&args.media, &args.peer_media)?;
-    let questions = args.ask.then(|| Questions::to_the_terminal(output)).transpose()?;
+    let (questions, keys) = args
+        .ask
+        .then(|| Questions::begin(Ringer::of_the_terminal(output), show.is_some(), output))
+        .transpose()?
+        .unzip();
     let tickets = peer::tickets(&args.peer, &args.media)?;
     let mut options = setup::options(&args.endpoint, &args.media)?;
     options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
@@ -56,6 +67,9 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
         None if args.ring.is_zero() && !waits_for_somebody(&args) => AnswerPolicy::Accept,
         None => AnswerPolicy::Ask,
     };
+    if let Some(show) = &show {
+        show.arm(&mut options);
+    }
     options.impair = args.impair.impair();
     let impair = options.impair.clone();
     let pages = Report::begin(&args.report, "answer", &mut options.media)?;
@@ -78,12 +92,26 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
     let stop = stopping();
     let mut interrupted = stop.subscribe();
     let calls = Calls::default();
-    let desk = Desk { output: output.clone(), done, stop: stop.subscribe(), calls: calls.clone(), questions };
+    if let Some(show) = &show {
+        show.idle(format!("answering calls on UDP {address}"));
+        show.serve(calls.clone(), keys, stop.clone(), output);
+    } else {
+        // Or nobody would notice that nobody types any more.
+        drop(keys);
+    }
+    let desk = Desk {
+        output: output.clone(),
+        done,
+        stop: stop.subscribe(),
+        calls: calls.clone(),
+        questions,
+        show: show.clone(),
+    };
     if args.control.control {
         control::follow_stdin(calls, output, stop);
     }
-    let mut tally =
-        Tally { expected, records: HashMap::new(), reports: HashMap::new(), pages, ended: 0, bad: 0 };
+    let (records, reports) = (HashMap::new(), HashMap::new());
+    let mut tally = Tally { expected, records, reports, pages, show, ends: JoinSet::new(), ended: 0, bad: 0 };
     let mut open = 0u64;
     let most = if tickets.is_some() { Some(1) } else { args.max_calls };
     if let Some(tickets) = tickets {
@@ -144,6 +172,7 @@ pub(crate) async fn run(args: AnswerArgs, output: &Output) -> Result<(), Failure
             pages.all(&counters, &path, output)?;
         }
     }
+    tally.ends.join_all().await;
     if tally.bad == 0 { Ok(()) } else { Err(Failure::Bad) }
 }
 
@@ -171,7 +200,8 @@ impl Desk {
     fn attend(&self, call: Call, record: CallRecord, args: &AnswerArgs) {
         let handle = call.handle();
         let keep = Keep::new(&args.media.facetime);
-        let script = Script { duration: args.duration, keep, ..Script::default() };
+        let watch = self.show.as_ref().map(Show::watch);
+        let script = Script { duration: args.duration, keep, watch, ..Script::default() };
         let ring = Some(args.ring).filter(|ring| !ring.is_zero() && args.decline.is_none());
         let asked = self.questions.clone().zip(call.incoming().cloned());
         let Desk { output, done, stop, calls, .. } = self.clone();
@@ -220,6 +250,10 @@ impl Tally {
         self.ended += 1;
         self.bad += u64::from(!verdict.good);
         summary(output, handle.0, &record, &verdict);
+        if let Some(show) = self.show.clone() {
+            let (record, verdict) = (record.clone(), verdict.clone());
+            self.ends.spawn(async move { show.over(handle.0, &record, &verdict).await });
+        }
         if let Some(pages) = &mut self.pages {
             pages.keep(Role::Callee, handle.0, record, &verdict);
         }

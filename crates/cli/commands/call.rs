@@ -12,11 +12,12 @@ use crate::peer;
 use crate::report::Report;
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
+use crate::window::Show;
 use serde_json::json;
 use visavis::report::Role;
 use visavis::{CallOptions, CallRecord, Endpoint, Target};
 
-pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: CallArgs, show: Option<Show>, output: &Output) -> Result<(), Failure> {
     let expected = args.verdict.expectation(&args.media, &args.peer_media)?;
     let tickets = peer::tickets(&args.peer, &args.media)?;
     // What was typed comes first: a port that is taken does not matter to a call that cannot be placed.
@@ -27,6 +28,9 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
     peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     let media = options.agent.media;
+    if let Some(show) = &show {
+        show.arm(&mut options);
+    }
     options.impair = args.impair.impair();
     let impair = options.impair.clone();
     let pages = Report::begin(&args.report, "call", &mut options.media)?;
@@ -55,11 +59,15 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     let stop = stopping();
     let interrupted = stop.subscribe();
     let calls = Calls::default();
+    calls.add(&call);
+    if let Some(show) = &show {
+        show.serve(calls.clone(), None, stop.clone(), output);
+    }
     if args.control.control {
-        calls.add(&call);
         control::follow_stdin(calls.clone(), output, stop);
     }
-    let script = Script { duration, dtmf: args.dtmf, status: true, keep };
+    let watch = show.as_ref().map(Show::watch);
+    let script = Script { duration, dtmf: args.dtmf, status: true, keep, watch };
     let mut record = follow(call, CallRecord::outgoing(&whom), script, output, interrupted).await;
     calls.remove(id);
     if let Some((_, media)) = endpoint.media_report().await {
@@ -76,6 +84,9 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
         if let Some(pages) = pages {
             pages.one(&[(Role::Caller, &record)], &verdict, &counters, &path, output)?;
         }
+    }
+    if let Some(show) = show {
+        show.over(id, &record, &verdict).await;
     }
     if verdict.good { Ok(()) } else { Err(Failure::Bad) }
 }

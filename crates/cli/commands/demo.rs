@@ -1,8 +1,9 @@
 //! `visavis demo`: a whole video call on loopback, with its verdict, recording and capture.
 
-use super::{interruption, requirements};
+use super::{requirements, stopping};
 use crate::Failure;
 use crate::args::{DemoArgs, Profile, ReportArgs, Ske};
+use crate::control::Calls;
 use crate::impairment;
 use crate::keep::Keep;
 use crate::output::{Output, millis, percent};
@@ -10,6 +11,7 @@ use crate::peer;
 use crate::report::{Report, write_record};
 use crate::session::{Script, follow};
 use crate::setup::{self, Capture};
+use crate::window::Show;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ const CALLEE_TONE: f64 = 1_499.0;
 /// The same where the caller plays that one.
 const OTHER_TONE: f64 = 997.0;
 
-pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: DemoArgs, show: Option<Show>, output: &Output) -> Result<(), Failure> {
     let missing =
         |path: &Path, e: std::io::Error| Failure::Missing(format!("cannot write {}: {e}", path.display()));
     let require = args.verdict.requirements()?;
@@ -43,6 +45,9 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     let mut callee = side(&args, callee_pitch)?;
     callee.media.receive.record = Some(Recording { path: video.clone(), keep_aac: args.media.keep_aac });
     let mut caller = side(&args, pitch)?;
+    if let Some(show) = &show {
+        show.arm(&mut caller);
+    }
     caller.impair = impair(&args);
     let impair = caller.impair.clone();
     let facetime = args.media.profile == Profile::Facetime2010;
@@ -67,7 +72,7 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     ));
     output.event("calling", || json!({ "call": 1, "uri": target }));
 
-    let stop = interruption();
+    let stop = stopping();
     let options = CallOptions { media, ..CallOptions::default() };
     let (call, expected) = if facetime {
         let [theirs, ours] = tickets(&callee, &caller)?;
@@ -79,8 +84,19 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     };
     let there = CallRecord::outgoing(&target);
     let keep = Keep::new(&args.media.facetime);
-    let script = Script { duration: args.duration, dtmf: None, status: true, keep };
-    let caller_side = follow(call, there, script, output, stop);
+    let calls = Calls::default();
+    calls.add(&call);
+    let (id, interrupted) = (call.handle().0, stop.subscribe());
+    if let Some(show) = &show {
+        show.serve(calls.clone(), None, stop, output);
+    }
+    let watch = show.as_ref().map(Show::watch);
+    let script = Script { duration: args.duration, dtmf: None, status: true, keep, watch };
+    let caller_side = async {
+        let record = follow(call, there, script, output, interrupted).await;
+        calls.remove(id);
+        record
+    };
     let callee_side = async {
         let call = match expected {
             Some(call) => call,
@@ -133,6 +149,9 @@ pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> 
     }
     output.say(format!("verdict: {verdict}"));
     output.event("verdict", || json!({ "verdict": verdict, "caller": there, "callee": back }));
+    if let Some(show) = show {
+        show.over(id, &there, &verdict).await;
+    }
     if verdict.good { Ok(()) } else { Err(Failure::Bad) }
 }
 

@@ -32,6 +32,12 @@ impl Calls {
         self.with(|calls| calls.remove(&call));
     }
 
+    /// The latest call that is not over.
+    #[cfg(feature = "window")]
+    pub(crate) fn latest(&self) -> Option<CallControl> {
+        self.find(None).ok()
+    }
+
     /// The call of this number; the latest one where none is named.
     fn find(&self, call: Option<u64>) -> Result<CallControl, Refusal> {
         let found = self.with(|calls| match call {
@@ -97,6 +103,17 @@ async fn run(mut lines: mpsc::Receiver<Line>, calls: Calls, output: Output, stop
             }
         }
     }
+}
+
+/// Asks for a key frame in each section of a call that has pictures; why that cannot be.
+#[cfg(feature = "window")]
+pub(crate) async fn keyframe(call: &CallControl) -> Result<(), String> {
+    let begun = perform::keyframe(call, None).await;
+    let done = match begun {
+        Ok(begun) => begun.outcome().await,
+        Err(refusal) => Err(refusal),
+    };
+    done.map(drop).map_err(|refusal| refusal.why)
 }
 
 /// What every answer to a line says.

@@ -95,7 +95,7 @@ async fn press(call: &CallControl, keys: &str, duration: Duration) -> Result<Beg
 }
 
 /// In the section that was named, else in every one with pictures.
-async fn keyframe(call: &CallControl, section: Option<usize>) -> Result<Begun, Refusal> {
+pub(super) async fn keyframe(call: &CallControl, section: Option<usize>) -> Result<Begun, Refusal> {
     let sections = match section {
         Some(section) => vec![section],
         None => {

@@ -39,7 +39,7 @@ const BANNED: [&str; 11] = [
 ];
 
 /// The crates of this workspace that each crate may depend on, features and benchmarks included, tests not.
-const MAY_DEPEND: [(&str, &[&str]); 8] = [
+const MAY_DEPEND: [(&str, &[&str]); 9] = [
     ("proto", &[]),
     ("media", &["proto"]),
     ("capture", &["proto"]),
@@ -47,6 +47,7 @@ const MAY_DEPEND: [(&str, &[&str]); 8] = [
     ("check", &["proto", "capture", "report"]),
     ("sim", &["proto"]),
     ("endpoint", &["proto", "media", "capture", "report", "sim"]),
+    ("window", &["proto", "media"]),
     ("xtask", &[]),
 ];
 

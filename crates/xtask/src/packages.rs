@@ -35,6 +35,10 @@ const PACKAGES: &[&str] = &[
     "pulseaudio-utils",
     "python3",
     "chromium",
+    "xvfb",
+    "xdotool",
+    "libxcursor1",
+    "libxkbcommon-x11-0",
 ];
 
 /// A program of each package that has one, for machines without dpkg.
@@ -56,6 +60,8 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("pacat", &["--version"]),
     ("python3", &["--version"]),
     ("chromium", &["--version"]),
+    ("Xvfb", &["-help"]),
+    ("xdotool", &["version"]),
 ];
 
 /// Installs what is missing where that is possible (root on Debian); elsewhere says what is missing, and the

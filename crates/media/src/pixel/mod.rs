@@ -9,6 +9,7 @@ mod turn;
 mod yuv;
 
 pub(crate) use rgb::from_pixels;
+pub use rgb::rgb_row;
 pub use turn::{Turn, mirror, turn};
 
 use crate::picture::{Picture, PictureError};

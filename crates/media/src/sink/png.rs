@@ -1,6 +1,7 @@
 //! A still picture as a PNG file.
 
-use crate::picture::{Component, Picture};
+use crate::picture::Picture;
+use crate::pixel::rgb_row;
 use std::io::{self, Write};
 
 /// Writes one picture as an 8-bit RGB PNG file (ITU-R BT.601 colours, video range).
@@ -19,18 +20,12 @@ pub fn write_png(picture: &Picture, out: impl Write) -> io::Result<()> {
 
 /// The picture as packed RGB octets.
 fn rgb(picture: &Picture) -> Vec<u8> {
-    let [y, cb, cr] = Component::ALL.map(|component| picture.plane(component));
-    let mut out = Vec::with_capacity(y.width * y.height * 3);
-    for (row, lumas) in y.rows().enumerate() {
-        let chroma = |plane: &crate::picture::Plane<'_>, column: usize| {
-            i32::from(plane.data[row / 2 * plane.stride + column / 2]) - 128
-        };
-        for (column, &luma) in lumas.iter().enumerate() {
-            let luma = 298 * (i32::from(luma) - 16) + 128;
-            let (blue, red) = (chroma(&cb, column), chroma(&cr, column));
-            let channels = [luma + 409 * red, luma - 100 * blue - 208 * red, luma + 516 * blue];
-            out.extend(channels.map(|value| (value >> 8).clamp(0, 255) as u8));
-        }
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let mut out = Vec::with_capacity(width * height * 3);
+    let mut pixels = vec![0; width];
+    for row in 0..height {
+        rgb_row(picture, row, &mut pixels);
+        out.extend(pixels.iter().flat_map(|pixel| pixel.to_be_bytes().into_iter().skip(1)));
     }
     out
 }

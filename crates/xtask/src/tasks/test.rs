@@ -27,11 +27,16 @@ pub fn run() -> Steps {
     steps.step("tests", "all of them, calls with real peers too", || {
         cargo(&["test", "--workspace", "--no-fail-fast"]).show()
     });
-    steps.step("devices", "what only a build with devices has", || {
+    steps.step("devices", "what only a build with devices and a window has", || {
         let media = ["-p", "visavis-media", "--features", "devices"];
         cargo(&[&["clippy"], &media[..], &["--all-targets", "--", "-D", "warnings"]].concat()).show()?;
         cargo(&[&["test"], &media[..], &["--lib"]].concat()).show()?;
-        cargo(&["test", "--features", "devices", "--test", "devices"]).show()
+        // One build has both.
+        let features = "visavis/devices,visavis/window,visavis-window/native";
+        let live = ["-p", "visavis", "-p", "visavis-window", "--features", features];
+        cargo(&[&["clippy"], &live[..], &["--all-targets", "--", "-D", "warnings"]].concat()).show()?;
+        let tests = ["--lib", "--bin", "visavis", "--test", "devices", "--test", "window"];
+        cargo(&[&["test"], &live[..], &tests].concat()).show()
     });
     steps
 }

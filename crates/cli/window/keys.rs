@@ -1,0 +1,84 @@
+//! From keys to commands to calls.
+
+use super::Show;
+use crate::ask::Typed;
+use crate::control::{Calls, keyframe};
+use crate::output::Output;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use tokio::sync::{mpsc, watch};
+use visavis_window::Action;
+
+impl Show {
+    /// Does to the latest of `calls` what keys ask for; `answers` goes to whoever asks about calls. `stop` is told to
+    /// end the command.
+    pub(crate) fn serve(
+        &self,
+        calls: Calls,
+        answers: Option<mpsc::Sender<Typed>>,
+        stop: watch::Sender<bool>,
+        output: &Output,
+    ) {
+        let actions = self.0.actions.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut actions) = actions else { return };
+        self.0.board(|board| board.asks(answers.is_some()));
+        let (show, output) = (self.clone(), output.clone());
+        tokio::spawn(async move {
+            while let Some(action) = actions.recv().await {
+                show.act(action, &calls, answers.as_ref(), &stop, &output).await;
+            }
+        });
+    }
+
+    async fn act(
+        &self,
+        action: Action,
+        calls: &Calls,
+        answers: Option<&mpsc::Sender<Typed>>,
+        stop: &watch::Sender<bool>,
+        output: &Output,
+    ) {
+        let call = calls.latest();
+        match action {
+            Action::Answer | Action::Decline => {
+                let typed = if action == Action::Answer { Typed::Yes } else { Typed::No };
+                if let Some(answers) = answers {
+                    // Whoever asks has ended: then there is no question.
+                    let _ = answers.try_send(typed);
+                }
+            }
+            Action::HangUp | Action::Quit => match call {
+                // It may end by itself meanwhile.
+                Some(call) => drop(call.hangup().await),
+                None => {
+                    self.0.read.notify_waiters();
+                    if action == Action::Quit {
+                        stop.send_replace(true);
+                    }
+                }
+            },
+            Action::Close => {
+                self.0.closed.store(true, Ordering::Relaxed);
+                self.0.read.notify_waiters();
+                stop.send_replace(true);
+            }
+            Action::Mute => {
+                let muted = self.0.stage.mute();
+                output.say(if muted { "muted: silence is sent" } else { "not muted any more" });
+            }
+            Action::Camera => {
+                let off = self.0.stage.turn_camera();
+                output.say(if off { "camera off: dark pictures are sent" } else { "camera on" });
+            }
+            Action::Keyframe => {
+                let Some(call) = call else { return };
+                let asked = match keyframe(&call).await {
+                    Ok(()) => "a key frame was asked for".to_owned(),
+                    Err(why) => format!("no key frame: {why}"),
+                };
+                self.0.stage.note(&asked);
+                output.say(format!("call {}: {asked}", call.handle().0));
+            }
+        }
+    }
+}
