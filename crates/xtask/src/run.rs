@@ -70,7 +70,8 @@ pub fn install(subcommand: &str, version: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let package = format!("cargo-{subcommand}");
-    cargo(&["install", "--locked", "--version", version, &package]).show().map(|_| ())
+    // On a fresh machine most of its time is its own build: unoptimised takes half of that.
+    cargo(&["install", "--debug", "--locked", "--version", version, &package]).show().map(|_| ())
 }
 
 /// A word as a shell takes it.
