@@ -80,7 +80,6 @@ impl Checked {
 
 #[test]
 fn our_own_answer_fails_no_case() {
-    let _alone = alone();
     need("tshark", "tshark");
     let visavis = Visavis::start(&["answer", "--listen", "127.0.0.1:0"]);
     let checked = Checked::run(&format!("sip:visavis@{}", visavis.address()), &[]);
@@ -98,7 +97,6 @@ fn our_own_answer_fails_no_race_when_it_rings() {
 
 #[test]
 fn baresip_outlives_the_pack() {
-    let _alone = alone();
     need("baresip", "baresip-core baresip-ffmpeg");
     let scratch = Scratch::new();
     let address = format!("127.0.0.1:{}", free_port("127.0.0.1"));

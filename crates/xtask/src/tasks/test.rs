@@ -6,6 +6,8 @@ use crate::steps::{Failure, Note, Steps};
 
 /// The fuzz targets are a workspace of their own.
 const FUZZ: &str = "crates/fuzz/Cargo.toml";
+/// Tests of one program that run at a time.
+const THREADS: &str = "4";
 
 /// Runs all checks, the quick ones first.
 pub fn run() -> Steps {
@@ -25,7 +27,8 @@ pub fn run() -> Steps {
     });
     steps.step("licences", "every dependency's licence and source is on the list", licences);
     steps.step("tests", "all of them, calls with real peers too", || {
-        cargo(&["test", "--workspace", "--no-fail-fast"]).show()
+        // Most of them wait for a call to pass, or for their turn: two threads on two cores would stand still.
+        cargo(&["test", "--workspace", "--no-fail-fast"]).env("RUST_TEST_THREADS", THREADS).show()
     });
     steps.step("devices", "what only a build with devices and a window has", || {
         let media = ["-p", "visavis-media", "--features", "devices"];
