@@ -15,7 +15,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use visavis_capture::Tap;
-use visavis_proto::agent::{Agent, Config, Counters};
+use visavis_proto::agent::{Agent, Config, Counters, Pacing};
 use visavis_proto::io::{CallHandle, CallRequest, Command, Event, MediaChoice, Party, PathRequest};
 use visavis_proto::nat::{Classification, Ticket};
 use visavis_report::MediaReport;
@@ -179,7 +179,11 @@ impl Endpoint {
         let sink =
             MediaSink::start(options.media, clock, requests.downgrade(), report).map_err(Error::Threads)?;
         let local = socket.local();
-        let agent = Agent::new(options.agent, seed);
+        let mut config = options.agent;
+        if sink.echoes() {
+            config.pacing = Pacing::AsReceived;
+        }
+        let agent = Agent::new(config, seed);
         let (tap, gate) = (options.tap, options.impair.as_ref().map(Gate::new));
         let driver =
             Driver::new(Parts { agent, clock, socket, requests: inbox, new_calls, media: sink, tap, gate });

@@ -52,6 +52,17 @@ pub struct Config {
     pub keyframe_interval: Duration,
     /// The bit rate that pictures begin with where the peer sets no lower limit, bits a second.
     pub video_bitrate: u32,
+    /// How pictures are spread out on their way out.
+    pub pacing: Pacing,
+}
+
+/// How pictures are spread out on their way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pacing {
+    /// By the encoder's target.
+    ByTarget,
+    /// As they came in on the same section: for whoever sends back what arrives, as soon as it is whole.
+    AsReceived,
 }
 
 /// Who may call.
@@ -113,6 +124,7 @@ impl Default for Config {
             media_silence: None,
             keyframe_interval: Duration::from_secs(1),
             video_bitrate: 1_000_000,
+            pacing: Pacing::ByTarget,
         }
     }
 }

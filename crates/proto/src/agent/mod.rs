@@ -13,7 +13,7 @@ mod uas;
 
 pub(crate) use uas::describe;
 
-pub use config::{Admission, AnswerPolicy, Config, PortPlan};
+pub use config::{Admission, AnswerPolicy, Config, Pacing, PortPlan};
 pub use counters::{Counters, Dropped, Received};
 pub use profile::ARMED;
 pub use strategy::{HolePunching, StrategyFactory};

@@ -2,6 +2,7 @@
 
 use super::crypto::Crypto;
 use super::section::{LocalPorts, MediaSection, Outgoing};
+use crate::agent::Pacing;
 use crate::agent::core::Core;
 use crate::frame::{EncodedFrame, MediaKind};
 use crate::io::{CallHandle, Datagram, SectionStats};
@@ -116,7 +117,7 @@ impl Media {
             core.counters.dropped.frames += 1;
             return;
         };
-        let kind = section.kind;
+        let (kind, spread) = (section.kind, section.spread(now));
         let Some(packets) = section.packetize(now, core, frame) else { return };
         match kind {
             MediaKind::Audio => {
@@ -125,7 +126,10 @@ impl Media {
                 }
             }
             MediaKind::Video => {
-                let dropped = self.pacer.push_video(now, packets);
+                let dropped = match core.config.pacing {
+                    Pacing::ByTarget => self.pacer.push_video(now, packets),
+                    Pacing::AsReceived => self.pacer.pass_on(now, spread, packets),
+                };
                 core.counters.dropped.frames += dropped as u64;
                 if dropped > 0
                     && let Some(section) = self.section(index)

@@ -56,6 +56,8 @@ pub(crate) struct MediaSection {
     /// Whether RTP has come from where we send it: then nothing else moves it.
     confirmed: bool,
     jitter: JitterBuffer,
+    /// The timestamp that arrived last, and when its first packet did.
+    arriving: Option<(u64, Time)>,
     /// Holds the section's playout to that of the other one.
     pub(crate) clock: SectionClock,
     depacketizer: Option<(Format, PayloadFormat, Depacketizer)>,
@@ -104,6 +106,7 @@ impl MediaSection {
             remote_rtcp: None,
             confirmed: false,
             jitter: JitterBuffer::new(JitterConfig { max_packets, ..jitter }),
+            arriving: None,
             clock: SectionClock::new(),
             depacketizer: None,
             packetizer: None,
@@ -257,6 +260,11 @@ impl MediaSection {
         Some(outgoing.collect())
     }
 
+    /// For how long the frame that arrived last has been arriving.
+    pub(crate) fn spread(&self, now: Time) -> Duration {
+        self.arriving.map_or(Duration::ZERO, |(_, first)| now - first)
+    }
+
     /// Makes an RTP packet of a payload whose turn has come.
     pub(crate) fn transmit(&mut self, now: Time, core: &mut Core, crypto: &mut Crypto, out: &Outgoing) {
         let Some(remote) = self.remote_rtp.filter(|_| self.agreed.direction.sends()) else { return };
@@ -292,6 +300,9 @@ impl MediaSection {
             self.confirmed = true;
         }
         for packet in delivery {
+            if self.arriving.is_none_or(|(timestamp, _)| timestamp != packet.timestamp) {
+                self.arriving = Some((packet.timestamp, packet.received));
+            }
             self.jitter.push(now, packet);
         }
         self.release(now, core);

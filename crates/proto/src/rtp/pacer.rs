@@ -2,9 +2,10 @@
 //! network on its way.
 //!
 //! Pictures go out at a multiple of the encoder's target rate, in bursts of at most a few milliseconds at
-//! that rate, so that a timer need not fire for each packet. Sound is never held back; what it takes is taken
-//! from the pictures. A queue that grows too long loses whole pictures: part of one is of no use, and by the
-//! time that a queue is full a newer picture is worth more.
+//! that rate, so that a timer need not fire for each packet. Pictures that no encoder here made, because they
+//! are passed on as they came, go out as spread out as they came ([`Pacer::pass_on`]). Sound is never held
+//! back; what it takes is taken from the pictures. A queue that grows too long loses whole pictures: part of
+//! one is of no use, and by the time that a queue is full a newer picture is worth more.
 
 use crate::time::Time;
 use std::collections::VecDeque;
@@ -12,6 +13,12 @@ use std::time::Duration;
 
 /// The least rate, bits a second: however low a target is set, nothing waits for ever.
 const MIN_RATE: f64 = 50_000.0;
+/// What of a picture that is passed on came within this time leaves in one go.
+const LUMP: Duration = Duration::from_millis(10);
+/// However long it took to come, as where the network stalled, it is spread over no more than this.
+const WIDEST: Duration = Duration::from_millis(200);
+/// It leaves faster than it came by this factor, so that nothing gathers.
+const CATCH_UP: f64 = 1.05;
 
 /// How pictures are spread out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,6 +65,8 @@ struct Picture<T> {
     packets: VecDeque<(usize, T)>,
     queued_at: Time,
     begun: bool,
+    /// Bits a second that it goes out at; `None`: by the encoder's target.
+    rate: Option<f64>,
 }
 
 impl<T> Pacer<T> {
@@ -92,7 +101,25 @@ impl<T> Pacer<T> {
     /// pictures have waited too long, whole pictures that have not begun to go out are dropped, oldest first,
     /// this one last; gives the number dropped. A key frame is due whenever it is not 0.
     pub fn push_video(&mut self, now: Time, packets: impl IntoIterator<Item = (usize, T)>) -> usize {
+        self.push(now, packets.into_iter().collect(), None)
+    }
+
+    /// As [`Pacer::push_video`], for a picture that came from elsewhere and took `spread` from its first packet
+    /// to its last. It takes no longer to leave: whoever made it knew what a path can carry, and no target of
+    /// ours says more.
+    pub fn pass_on(
+        &mut self,
+        now: Time,
+        spread: Duration,
+        packets: impl IntoIterator<Item = (usize, T)>,
+    ) -> usize {
         let packets: VecDeque<_> = packets.into_iter().collect();
+        let octets: usize = packets.iter().map(|(octets, _)| octets).sum();
+        let rate = CATCH_UP * octets as f64 * 8.0 / spread.clamp(LUMP, WIDEST).as_secs_f64();
+        self.push(now, packets, Some(rate))
+    }
+
+    fn push(&mut self, now: Time, packets: VecDeque<(usize, T)>, rate: Option<f64>) -> usize {
         if packets.is_empty() {
             return 0;
         }
@@ -109,7 +136,7 @@ impl<T> Pacer<T> {
         }
         if self.queued == 0 || self.queued + packets.len() <= self.config.max_packets {
             self.queued += packets.len();
-            self.pictures.push_back(Picture { packets, queued_at: now, begun: false });
+            self.pictures.push_back(Picture { packets, queued_at: now, begun: false, rate });
         } else {
             dropped += 1;
         }
@@ -120,22 +147,21 @@ impl<T> Pacer<T> {
     /// The next packet to send now; call until it gives `None`.
     pub fn poll(&mut self, now: Time) -> Option<T> {
         if let Some((_, octets, packet)) = self.audio.pop_front() {
-            self.occupy(now, octets);
+            self.occupy(now, self.time(octets, None));
             return Some(packet);
         }
-        let picture = self.pictures.front_mut()?;
-        let octets = picture.packets.front()?.0;
-        let backlog = self.busy_until - now;
-        if !backlog.is_zero() && backlog + self.config.time(octets) > self.config.burst {
+        if self.video_due()? > now {
             return None;
         }
+        let picture = self.pictures.front_mut()?;
         let (octets, packet) = picture.packets.pop_front()?;
+        let rate = picture.rate;
         picture.begun = true;
         self.queued -= 1;
         if picture.packets.is_empty() {
             self.pictures.pop_front();
         }
-        self.occupy(now, octets);
+        self.occupy(now, self.time(octets, rate));
         Some(packet)
     }
 
@@ -144,8 +170,18 @@ impl<T> Pacer<T> {
         if let Some((queued_at, ..)) = self.audio.front() {
             return Some(*queued_at);
         }
-        // Not before all is through, so that the next burst is a full one.
-        self.pictures.front().map(|_| self.busy_until)
+        let picture = self.pictures.front()?;
+        // With a target, not before all is through, so that the next burst is a full one.
+        if picture.rate.is_some() { self.video_due() } else { Some(self.busy_until) }
+    }
+
+    /// When the next packet of a picture may go out: when it would be through within a burst.
+    fn video_due(&self) -> Option<Time> {
+        let picture = self.pictures.front()?;
+        let (octets, _) = picture.packets.front()?;
+        let burst = picture.rate.map_or(self.config.burst, |_| LUMP);
+        let due = (self.busy_until + self.time(*octets, picture.rate)).saturating_sub(burst);
+        Some(due.min(self.busy_until))
     }
 
     /// Pictures and packets of sound dropped because they were too many or waited too long.
@@ -153,15 +189,14 @@ impl<T> Pacer<T> {
         self.dropped
     }
 
-    fn occupy(&mut self, now: Time, octets: usize) {
-        self.busy_until = self.busy_until.max(now) + self.config.time(octets);
+    fn occupy(&mut self, now: Time, time: Duration) {
+        self.busy_until = self.busy_until.max(now) + time;
     }
-}
 
-impl PacerConfig {
-    /// How long so many octets take at the paced rate.
-    fn time(&self, octets: usize) -> Duration {
-        let rate = (f64::from(self.target) * self.factor).max(MIN_RATE);
+    /// How long so many octets take at this rate, or else at the paced one.
+    fn time(&self, octets: usize, rate: Option<f64>) -> Duration {
+        let paced = f64::from(self.config.target) * self.config.factor;
+        let rate = rate.unwrap_or(paced).max(MIN_RATE);
         Duration::try_from_secs_f64(octets as f64 * 8.0 / rate).unwrap_or(Duration::MAX)
     }
 }
@@ -227,6 +262,40 @@ mod tests {
         assert_eq!(p.poll(ms(1)), Some(('a', 0)));
         assert_eq!((p.poll(ms(1)), p.next_deadline()), (None, Some(ms(6))));
         assert_eq!(p.poll(ms(6)), Some(('v', 2)));
+    }
+
+    #[test]
+    fn a_picture_that_is_passed_on_goes_at_once_where_it_came_at_once_whatever_the_target() {
+        let mut p = pacer(1_000);
+        p.set_target(32_000);
+        assert_eq!(p.pass_on(ms(0), Duration::ZERO, picture('a', 40)), 0);
+        assert_eq!(drain(&mut p, ms(0)).iter().map(|(at, ..)| *at).max(), Some(0));
+        p.pass_on(ms(33), Duration::from_millis(9), picture('b', 4));
+        assert_eq!(drain(&mut p, ms(33)).iter().map(|(at, ..)| *at).max(), Some(33));
+    }
+
+    #[test]
+    fn a_picture_that_took_its_time_to_come_takes_as_long_to_leave_but_for_a_lump_and_never_gathers() {
+        let mut p = pacer(1_000);
+        p.pass_on(ms(0), Duration::from_millis(105), picture('k', 100));
+        let out = drain(&mut p, ms(0));
+        let times: Vec<_> = out.iter().map(|(at, ..)| *at).collect();
+        assert_eq!(times.iter().filter(|at| **at == 0).count(), 10);
+        assert_eq!(times.last(), Some(&90), "{times:?}");
+        assert!(times.windows(2).all(|w| w[1] - w[0] <= 1), "{times:?}");
+        // Thirty pictures a second that take the whole of their time to come.
+        let mut latest = 0;
+        for n in 0..300 {
+            p.pass_on(ms(1_000 + 33 * n), Duration::from_millis(33), picture('p', 30));
+            let until = ms(1_000 + 33 * (n + 1));
+            while let Some(at) = p.next_deadline().filter(|at| *at < until) {
+                while p.poll(at.max(ms(1_000 + 33 * n))).is_some() {}
+            }
+            latest = latest.max(p.queued);
+        }
+        assert_eq!(latest, 0, "each is through before the next one comes");
+        p.pass_on(ms(20_000), Duration::from_secs(5), picture('s', 10));
+        assert!(drain(&mut p, ms(20_000)).iter().all(|(at, ..)| *at <= 20_200));
     }
 
     #[test]
