@@ -3,7 +3,7 @@
 use super::convert;
 use super::crypto::Crypto;
 use crate::agent::core::Core;
-use crate::frame::{EncodedFrame, MediaKind, ReceivedFrame};
+use crate::frame::{EncodedFrame, MediaKind};
 use crate::io::{
     CallHandle, Datagram, EncoderTarget, Event, MediaFormat, NotDone, Output, PacketKind, SectionStats,
     SocketId, Transmit,
@@ -388,17 +388,7 @@ impl MediaSection {
             if !unit.complete {
                 self.frames_dropped += 1;
             }
-            let frame = ReceivedFrame {
-                codec,
-                payload_type: format.payload_type,
-                data: unit.data,
-                timestamp: unit.timestamp,
-                received: unit.received,
-                play_at: unit.play_at,
-                keyframe: unit.keyframe,
-                lost_packets: unit.lost_packets,
-                complete: unit.complete,
-            };
+            let frame = unit.into_frame(codec, format.payload_type);
             core.event(Event::Frame { call: self.call, section: self.index, frame });
         }
     }

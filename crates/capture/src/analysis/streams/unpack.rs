@@ -10,7 +10,7 @@ use visavis_proto::io::MediaFormat;
 use visavis_proto::limits::Limits;
 use visavis_proto::payload_format;
 use visavis_proto::rtp::payload::h264::{NalUnits, nal_type};
-use visavis_proto::rtp::payload::{Depacketizer, Packet, Unit};
+use visavis_proto::rtp::payload::{Depacketizer, Packet};
 use visavis_proto::sdp::Format;
 
 /// The most times between key frames that are kept for their median.
@@ -108,7 +108,7 @@ impl Unpacker {
 
     fn poll(&mut self, out: &mut dyn FnMut(&MediaFormat, ReceivedFrame)) {
         while let Some(unit) = self.depacketizer.poll() {
-            out(&self.media, self.frame(unit));
+            out(&self.media, unit.into_frame(self.media.codec(), self.payload_type));
         }
     }
 
@@ -122,20 +122,6 @@ impl Unpacker {
         match timestamp.checked_sub(origin) {
             Some(ahead) => at + ticks(ahead),
             None => at.saturating_sub(ticks(origin - timestamp)),
-        }
-    }
-
-    fn frame(&self, unit: Unit) -> ReceivedFrame {
-        ReceivedFrame {
-            codec: self.media.codec(),
-            payload_type: self.payload_type,
-            data: unit.data,
-            timestamp: unit.timestamp,
-            received: unit.received,
-            play_at: unit.play_at,
-            keyframe: unit.keyframe,
-            lost_packets: unit.lost_packets,
-            complete: unit.complete,
         }
     }
 }

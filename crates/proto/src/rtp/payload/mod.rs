@@ -12,6 +12,7 @@ pub mod opus;
 pub mod sampled;
 pub mod telephone_event;
 
+use crate::frame::{Codec, ReceivedFrame};
 use crate::limits::Limits;
 use crate::time::Time;
 use bytes::Bytes;
@@ -82,6 +83,23 @@ pub struct Unit {
     pub received: Time,
     /// When a sink should play it.
     pub play_at: Time,
+}
+
+impl Unit {
+    /// The frame that it is, for a decoder of `codec`, where `payload_type` was negotiated for that.
+    pub fn into_frame(self, codec: Codec, payload_type: u8) -> ReceivedFrame {
+        ReceivedFrame {
+            codec,
+            payload_type,
+            data: self.data,
+            timestamp: self.timestamp,
+            received: self.received,
+            play_at: self.play_at,
+            keyframe: self.keyframe,
+            lost_packets: self.lost_packets,
+            complete: self.complete,
+        }
+    }
 }
 
 /// Why an access unit could not be put into packets. The fault is the encoder's, or the format was
