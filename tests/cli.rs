@@ -308,6 +308,23 @@ fn echo_sends_the_callers_own_pattern_and_tone_back() {
 }
 
 #[test]
+fn an_echo_that_is_decoded_and_coded_again_is_still_the_callers_own_pattern_and_tone() {
+    // Once with one codec both ways, once with another for each way of sampling.
+    for codecs in ["h264,opus", "h264,pcmu"] {
+        let pair = pair(&["--codecs", codecs], &["--echo=decoded", "--video-kbps", "200"]);
+        pair.assert_good();
+        let (read, received) = (pair.caller.judged("/video/read"), pair.caller.judged("/video/received"));
+        assert!(received >= 20.0 && read >= received * 0.9, "{read} of {received}");
+        assert!((pair.caller.judged("/audio/tone_hz") - 997.0).abs() < 1.0);
+        assert_eq!(pair.caller.judged("/audio/dropouts"), 0.0);
+        // Coded frames that went back as they were would look at both ends alike.
+        let (there, back) =
+            (pair.callee.judged("/video/psnr_db/median"), pair.caller.judged("/video/psnr_db/median"));
+        assert!(back + 1.0 < there, "{there} dB there, {back} dB back");
+    }
+}
+
+#[test]
 fn no_media_means_that_sip_alone_is_on_the_wire() {
     let scratch = Scratch::new();
     let capture = scratch.file("call.pcapng");

@@ -293,9 +293,11 @@ pub(crate) struct MediaArgs {
     pub(crate) profile: Profile,
     #[command(flatten)]
     pub(crate) facetime: FacetimeArgs,
-    /// Send back what arrives instead of the test picture and tone.
-    #[arg(long, conflicts_with_all = ["video_file", "audio_file", "no_media"])]
-    pub(crate) echo: bool,
+    /// Send back what arrives instead of the test picture and tone: frame by frame as it was coded, or with
+    /// --echo=decoded decoded and coded again.
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "coded",
+          conflicts_with_all = ["video_file", "audio_file", "no_media"])]
+    pub(crate) echo: Option<Echo>,
     /// Signalling only: no RTP and no RTCP.
     #[arg(long)]
     pub(crate) no_media: bool,
@@ -359,6 +361,15 @@ pub(crate) enum Profile {
     Softphone,
     /// What a phone maker's video calls of 2010 spoke: everything on one port.
     Facetime2010,
+}
+
+/// How what arrives is sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Echo {
+    /// Frame by frame, as it was coded.
+    Coded,
+    /// Decoded and coded again.
+    Decoded,
 }
 
 /// A range of ports in the order to try them: upwards or downwards.

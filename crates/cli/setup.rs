@@ -1,7 +1,7 @@
 //! From what was typed to how an endpoint is set up.
 
 use crate::Failure;
-use crate::args::{EndpointArgs, MediaArgs, Profile};
+use crate::args::{Echo, EndpointArgs, MediaArgs, Profile};
 use crate::peer;
 use std::fs::File;
 use std::io::BufWriter;
@@ -117,12 +117,14 @@ fn plan(media: &MediaArgs, pitch: f64) -> Result<MediaPlan, Failure> {
     if media.no_media {
         return Ok(MediaPlan { send: Sending::Nothing, receive: Receiving::default() });
     }
-    let send = if media.echo {
-        Sending::Echo
-    } else {
-        let tone = Tone { frequency: pitch, ..Tone::default() };
-        let test = TestSources { size: media.size(), fps: media.fps(), tone };
-        Sending::Sources(Arc::new(FileSources::new(test, media)?))
+    let send = match media.echo {
+        Some(Echo::Coded) => Sending::Echo,
+        Some(Echo::Decoded) => Sending::Mirror,
+        None => {
+            let tone = Tone { frequency: pitch, ..Tone::default() };
+            let test = TestSources { size: media.size(), fps: media.fps(), tone };
+            Sending::Sources(Arc::new(FileSources::new(test, media)?))
+        }
     };
     let record = media.record.as_ref().map(|dir| -> Result<Recording, Failure> {
         std::fs::create_dir_all(dir)

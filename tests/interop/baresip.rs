@@ -143,8 +143,8 @@ struct Held {
     capture: PathBuf,
 }
 
-/// Holds a call of ten seconds.
-fn hold(scratch: &Scratch, plan: Plan) -> Held {
+/// Holds a call of ten seconds, with more flags on our side.
+fn hold(scratch: &Scratch, plan: Plan, flags: &[&str]) -> Held {
     let Plan { host, caller, ender, sound, video } = plan;
     let mut baresip = Baresip::start(scratch, host, sound, video);
     let capture = scratch.file("call.pcapng");
@@ -152,7 +152,7 @@ fn hold(scratch: &Scratch, plan: Plan) -> Held {
     let codecs = format!("h264,{}", sound.codec);
     let duration = if ender == Side::Us { format!("{}s", CALL.as_secs()) } else { "0".into() };
     let common = ["--listen", &listen, "--codecs", &codecs, "--duration", &duration];
-    let common = [&common[..], &["--capture", capture.to_str().expect("a path in UTF-8")]].concat();
+    let common = [&common[..], &["--capture", capture.to_str().expect("a path in UTF-8")], flags].concat();
     let mut visavis = match caller {
         Side::Us => {
             let uri = format!("sip:lab@{}", baresip.address);
@@ -182,14 +182,19 @@ fn hold(scratch: &Scratch, plan: Plan) -> Held {
 pub(crate) fn capture(scratch: &Scratch) -> PathBuf {
     let video = Some(Video::NonInterleaved);
     let plan = Plan { host: THEIRS, caller: Side::Us, ender: Side::Us, sound: OPUS, video };
-    hold(scratch, plan).capture
+    hold(scratch, plan, &[]).capture
 }
 
 /// Holds a call and asserts that all of it went well, as seen from both sides and from the wire.
 fn assert_call(plan: Plan) {
+    assert_call_with(plan, &[]);
+}
+
+/// The same with more flags on our side.
+fn assert_call_with(plan: Plan, flags: &[&str]) {
     let _alone = alone();
     let scratch = Scratch::new();
-    let Held { outcome, heard, capture } = hold(&scratch, plan);
+    let Held { outcome, heard, capture } = hold(&scratch, plan, flags);
     assert_eq!(outcome.verdict["good"], true, "{}", outcome.verdict);
 
     outcome.assert_flowed("audio", CALL.as_secs());
@@ -253,6 +258,13 @@ fn baresip_calls_with_single_nal_units_and_g711_and_hangs_up() {
         sound: PCMU,
         video: Some(Video::SingleNal),
     });
+}
+
+#[test]
+fn baresip_gets_its_film_and_its_tone_back_decoded_and_coded_again() {
+    let video = Some(Video::NonInterleaved);
+    let plan = Plan { host: THEIRS, caller: Side::Baresip, ender: Side::Us, sound: OPUS, video };
+    assert_call_with(plan, &["--echo=decoded"]);
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl MediaArgs {
 
     /// The pitch that is sent; `None` where something else is sent.
     pub(crate) fn plays(&self) -> Option<f64> {
-        (!self.echo && !self.no_media && self.audio_file.is_none()).then(|| self.pitch())
+        (self.echo.is_none() && !self.no_media && self.audio_file.is_none()).then(|| self.pitch())
     }
 }
 

@@ -127,7 +127,7 @@ pub(crate) async fn run(args: DemoArgs, show: Option<Show>, output: &Output) -> 
     let expected = |own: f64, peers: f64| {
         let plays = args.media.plays().is_some();
         let tones = Tones { expected: Some(peers).filter(|_| plays), others: vec![(own, "its own".into())] };
-        let (media, pattern) = (!args.media.no_media, !args.media.echo);
+        let (media, pattern) = (!args.media.no_media, args.media.echo.is_none());
         Expectation { media, pattern, tones, require: require.clone() }
     };
     let verdict = Verdict::join([

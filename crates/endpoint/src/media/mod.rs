@@ -1,6 +1,7 @@
 //! The media of an endpoint's calls: sources and encoders, decoders, judge and recorder, on codec threads.
 
 mod judges;
+mod mirror;
 mod plan;
 mod pool;
 mod receive;
@@ -13,6 +14,7 @@ pub(crate) use reel::Reel;
 
 pub use plan::{MediaPlan, Receiving, Recording, Sending, Sinks, Sources, TestSources};
 
+use self::mirror::{Back, MirrorSound, MirrorSource, Slot};
 use self::pool::{Actor, Address, Pool};
 use self::receive::Receiver;
 use self::send::{AudioSender, Outlet, VideoSender};
@@ -23,6 +25,8 @@ use std::io;
 use std::thread;
 use tokio::sync::mpsc;
 use visavis_media::codec::CodecError;
+use visavis_media::sound::Pcm;
+use visavis_media::source::VideoSource;
 use visavis_proto::Time;
 use visavis_proto::frame::{EncodedFrame, ReceivedFrame};
 use visavis_proto::io::{CallHandle, EncoderTarget, MediaFormat, Section};
@@ -36,6 +40,12 @@ pub(crate) enum Work {
     Sections(Vec<Section>),
     /// A frame arrived on a section.
     Frame(usize, ReceivedFrame),
+    /// What is decoded of a section goes there too; `None`: no longer.
+    Back(usize, Option<Back>),
+    /// Decoded sound that is to be encoded.
+    Sound(Pcm),
+    /// The source has something to give.
+    Wake,
     /// The call is over: report.
     Finish,
 }
@@ -44,6 +54,7 @@ pub(crate) enum Work {
 pub(crate) enum MediaActor {
     Video(Box<VideoSender>),
     Audio(AudioSender),
+    MirrorSound(MirrorSound),
     Receiver(Box<Receiver>),
 }
 
@@ -54,6 +65,7 @@ impl Actor for MediaActor {
         match self {
             MediaActor::Video(sender) => sender.handle(message),
             MediaActor::Audio(sender) => sender.handle(message),
+            MediaActor::MirrorSound(sender) => sender.handle(message),
             MediaActor::Receiver(receiver) => receiver.handle(now, message),
         }
     }
@@ -62,7 +74,7 @@ impl Actor for MediaActor {
         match self {
             MediaActor::Video(sender) => sender.tick(now),
             MediaActor::Audio(sender) => sender.tick(now),
-            MediaActor::Receiver(_) => None,
+            MediaActor::MirrorSound(_) | MediaActor::Receiver(_) => None,
         }
     }
 }
@@ -117,7 +129,7 @@ impl MediaSink {
     pub(crate) fn sections(&mut self, call: CallHandle, sections: &[Section]) {
         let media = self.calls.entry(call).or_default();
         media.sections = sections.to_vec();
-        if media.receiver.is_none() && self.plan.receive.wants_frames() {
+        if media.receiver.is_none() && self.plan.wants_frames() {
             let receiver = Receiver::new(
                 call,
                 &self.plan.receive,
@@ -130,20 +142,28 @@ impl MediaSink {
         if let Some(receiver) = &media.receiver {
             receiver.send(Work::Sections(sections.to_vec()));
         }
-        let Sending::Sources(sources) = &self.plan.send else { return };
+        if matches!(self.plan.send, Sending::Nothing | Sending::Echo) {
+            return;
+        }
+        let to_receiver = |work| media.receiver.as_ref().map(|receiver| receiver.send(work));
         for (index, section) in sections.iter().enumerate() {
             let format = section.send.clone().filter(|_| section.active && section.direction.sends());
             if media.senders.get(&index).map(|s| &s.format) == format.as_ref() {
                 continue;
             }
-            media.senders.remove(&index);
+            if media.senders.remove(&index).is_some() {
+                to_receiver(Work::Back(index, None));
+            }
             let Some(format) = format else { continue };
             let outlet = Outlet { call, section: index, requests: self.requests.clone() };
-            match open(sources.as_ref(), &format, media.targets.get(&index), outlet) {
+            let slot = Slot::default();
+            match open(&self.plan.send, &slot, &format, media.targets.get(&index), outlet) {
                 Ok(Some(actor)) => {
-                    if let Some(address) = self.pool.add(actor) {
-                        media.senders.insert(index, Sender { format, address });
+                    let Some(address) = self.pool.add(actor) else { continue };
+                    if let Sending::Mirror = self.plan.send {
+                        to_receiver(Work::Back(index, Some(Back::new(&format, slot, address.clone()))));
                     }
+                    media.senders.insert(index, Sender { format, address });
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, call = call.0, section = index, "nothing is sent"),
@@ -206,20 +226,31 @@ impl MediaSink {
     }
 }
 
+/// What sends in this format; a mirror takes its pictures out of `slot`.
 fn open(
-    sources: &dyn Sources,
+    send: &Sending,
+    slot: &Slot,
     format: &MediaFormat,
     target: Option<&EncoderTarget>,
     outlet: Outlet,
 ) -> Result<Option<MediaActor>, CodecError> {
     match format {
         MediaFormat::Audio(format) => {
-            let Some(source) = sources.audio(outlet.call) else { return Ok(None) };
-            let bitrate = target.map(|t| t.bitrate);
-            AudioSender::new(source, format.clone(), bitrate, outlet).map(|s| Some(MediaActor::Audio(s)))
+            let (format, bitrate) = (format.clone(), target.map(|t| t.bitrate));
+            if let Sending::Mirror = send {
+                return MirrorSound::new(format, bitrate, outlet).map(|s| Some(MediaActor::MirrorSound(s)));
+            }
+            let Some(source) = send.sources().and_then(|sources| sources.audio(outlet.call)) else {
+                return Ok(None);
+            };
+            AudioSender::new(source, format, bitrate, outlet).map(|s| Some(MediaActor::Audio(s)))
         }
         MediaFormat::Video(format) => {
-            let Some(source) = sources.video(outlet.call) else { return Ok(None) };
+            let source = match send {
+                Sending::Mirror => Some(Box::new(MirrorSource::new(slot.clone())) as Box<dyn VideoSource>),
+                _ => send.sources().and_then(|sources| sources.video(outlet.call)),
+            };
+            let Some(source) = source else { return Ok(None) };
             let fallback = EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false };
             let target = *target.unwrap_or(&fallback);
             VideoSender::new(source, format.clone(), target, outlet)

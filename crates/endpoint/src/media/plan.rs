@@ -28,8 +28,26 @@ pub enum Sending {
     Nothing,
     /// What arrives, frame by frame, without coding it again.
     Echo,
+    /// What arrives, decoded and coded again: at once, without waiting for the time to play it at.
+    Mirror,
     /// What these sources make.
     Sources(Arc<dyn Sources>),
+}
+
+impl MediaPlan {
+    /// Whether anything is decoded here.
+    pub(super) fn wants_frames(&self) -> bool {
+        matches!(self.send, Sending::Mirror) || self.receive.wants_frames()
+    }
+}
+
+impl Sending {
+    pub(super) fn sources(&self) -> Option<&dyn Sources> {
+        match self {
+            Sending::Sources(sources) => Some(sources.as_ref()),
+            Sending::Nothing | Sending::Echo | Sending::Mirror => None,
+        }
+    }
 }
 
 impl Default for Sending {
@@ -113,7 +131,7 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    pub(super) fn wants_frames(&self) -> bool {
+    fn wants_frames(&self) -> bool {
         self.judge.is_some() || self.record.is_some() || self.timeline || self.sinks.is_some()
     }
 }

@@ -1,8 +1,10 @@
 //! From received frames to pictures and sound, the judge and the recorder: one actor for each call.
 
+use super::mirror::Back;
 use super::show::Shown;
 use super::{Receiving, Work};
 use crate::driver::ToDriver;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -28,6 +30,8 @@ pub(crate) struct Receiver {
     recorder: Option<Mp4Recorder<BufWriter<File>>>,
     timeline: Option<Box<TimelineBuilder>>,
     shown: Option<Shown>,
+    /// Ways back to encoders, by section.
+    backs: HashMap<usize, Back>,
     keep_aac: bool,
     keyframe_asked: Option<Time>,
     requests: mpsc::WeakSender<ToDriver>,
@@ -64,6 +68,7 @@ impl Receiver {
             recorder,
             timeline: plan.timeline.then(|| Box::new(TimelineBuilder::new())),
             shown: plan.sinks.clone().map(|sinks| Shown::new(call, sinks)),
+            backs: HashMap::new(),
             keep_aac: plan.record.as_ref().is_some_and(|r| r.keep_aac),
             keyframe_asked: None,
             requests,
@@ -84,8 +89,12 @@ impl Receiver {
                     MediaKind::Audio => self.sound(now, section, &frame),
                 }
             }
+            Work::Back(section, back) => {
+                self.backs.remove(&section);
+                self.backs.extend(back.map(|back| (section, back)));
+            }
             Work::Finish => self.finish(now),
-            Work::Target(_) => {}
+            Work::Target(_) | Work::Wake | Work::Sound(_) => {}
         }
     }
 
@@ -104,6 +113,9 @@ impl Receiver {
         let Some(decoder) = &mut self.video else { return };
         match decoder.decode(frame) {
             Ok(Some(decoded)) => {
+                if let Some(back) = self.backs.get(&section) {
+                    back.picture(decoded.picture.clone().at(frame.received));
+                }
                 if let Some(shown) = &mut self.shown {
                     shown.picture(&decoded.picture);
                 }
@@ -160,6 +172,12 @@ impl Receiver {
         }
         let Some((_, decoder)) = &mut self.audio else { return };
         let received = decoder.receive(frame);
+        if let Some(back) = self.backs.get(&section) {
+            for sound in &received.sound {
+                let ahead = frame.play_at - sound.captured;
+                back.sound(sound.clone().at(frame.received.saturating_sub(ahead)));
+            }
+        }
         if let Some(shown) = &mut self.shown {
             received.sound.iter().for_each(|sound| shown.sound(sound));
         }

@@ -24,7 +24,7 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    fn send(&mut self, frame: EncodedFrame) {
+    pub(super) fn send(&mut self, frame: EncodedFrame) {
         let Some(requests) = self.requests.upgrade() else { return };
         let (call, section) = (self.call, self.section);
         if requests.try_send(ToDriver::Frame { call, section, frame }).is_err() {
@@ -40,7 +40,9 @@ pub(crate) struct VideoSender {
     format: VideoFormat,
     scaler: Scaler,
     target: EncoderTarget,
+    /// Pictures a second that are encoded, and those that the source gave when that was settled.
     fps: f32,
+    source_fps: f64,
     last: Option<Time>,
     outlet: Outlet,
 }
@@ -54,7 +56,8 @@ impl VideoSender {
     ) -> Result<Self, CodecError> {
         let fps = frame_rate(source.fps(), &format, &target, source.size());
         let encoder = codec::open_video_encoder(&format, target.bitrate, fps)?;
-        Ok(VideoSender { source, encoder, format, scaler: Scaler::new(), target, fps, last: None, outlet })
+        let (source_fps, scaler) = (source.fps(), Scaler::new());
+        Ok(VideoSender { source, encoder, format, scaler, target, fps, source_fps, last: None, outlet })
     }
 
     pub(super) fn handle(&mut self, work: Work) {
@@ -62,17 +65,27 @@ impl VideoSender {
         if target.keyframe {
             self.encoder.request_keyframe();
         }
+        self.follow(target);
+    }
+
+    /// Sets the encoder's rates to this target, and to what the source gives now.
+    fn follow(&mut self, target: EncoderTarget) {
         let fps = frame_rate(self.source.fps(), &self.format, &target, self.source.size());
         if (target.bitrate, fps) != (self.target.bitrate, self.fps)
             && let Err(error) = self.encoder.set_rates(target.bitrate, fps)
         {
             tracing::warn!(%error, bitrate = target.bitrate, "the encoder keeps its old rate");
         }
-        (self.target, self.fps) = (target, fps);
+        (self.target, self.fps, self.source_fps) = (target, fps, self.source.fps());
     }
 
     pub(super) fn tick(&mut self, now: Time) -> Option<Time> {
-        if let Some(picture) = self.source.next(now)
+        let picture = self.source.next(now);
+        // What comes from elsewhere may come faster or slower than before.
+        if (self.source.fps() / self.source_fps - 1.0).abs() > 0.1 {
+            self.follow(self.target);
+        }
+        if let Some(picture) = picture
             && self.wanted(&picture)
         {
             self.last = Some(picture.captured);
