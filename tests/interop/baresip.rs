@@ -3,7 +3,9 @@
 //! It plays a film of our test pattern and our tone, and records what it hears; what it sees, it cannot record,
 //! so our pictures are taken from the wire.
 
-use crate::harness::{A_CALL, Outcome, Process, SOON, Scratch, VISAVIS, Visavis, alone, free_port, need};
+use crate::harness::{
+    A_CALL, Outcome, Process, SOON, Scratch, VISAVIS, Visavis, beside_another, free_port, need,
+};
 use crate::{media, wire};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -192,7 +194,7 @@ fn assert_call(plan: Plan) {
 
 /// The same with more flags on our side.
 fn assert_call_with(plan: Plan, flags: &[&str]) {
-    let _alone = alone();
+    let _place = beside_another();
     let scratch = Scratch::new();
     let Held { outcome, heard, capture } = hold(&scratch, plan, flags);
     assert_eq!(outcome.verdict["good"], true, "{}", outcome.verdict);
@@ -312,7 +314,7 @@ fn baresip_is_called_with_sound_alone_sends_it_from_an_address_it_never_named_an
 
 #[test]
 fn baresip_refuses_pictures_alone_and_we_say_so() {
-    let _alone = alone();
+    let _place = beside_another();
     let scratch = Scratch::new();
     let baresip = Baresip::start(&scratch, THEIRS, PCMU, Some(Video::NonInterleaved));
     let (uri, listen) = (format!("sip:lab@{}", baresip.address), format!("{OURS}:{}", free_port(OURS)));
@@ -325,7 +327,7 @@ fn baresip_refuses_pictures_alone_and_we_say_so() {
 
 #[test]
 fn a_script_leads_a_call_through_hold_keys_messages_and_key_frames() {
-    let _alone = alone();
+    let _place = beside_another();
     let scratch = Scratch::new();
     let baresip = Baresip::start(&scratch, THEIRS_TOO, OPUS, Some(Video::NonInterleaved));
     let (uri, listen) = (format!("sip:lab@{}", baresip.address), format!("{OURS}:{}", free_port(OURS)));
@@ -363,7 +365,7 @@ fn a_script_leads_a_call_through_hold_keys_messages_and_key_frames() {
 
 #[test]
 fn a_probe_finds_what_baresip_can_do_and_the_largest_request_that_it_reads() {
-    let _alone = alone();
+    let _place = beside_another();
     let scratch = Scratch::new();
     let baresip = Baresip::start(&scratch, THEIRS_TOO, OPUS, Some(Video::NonInterleaved));
     let args = ["--json", "probe", &format!("sip:lab@{}", baresip.address), "--listen", "127.0.0.78:0"];

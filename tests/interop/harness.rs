@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// The program under test.
@@ -16,12 +16,41 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// For what takes a call of ten seconds.
 pub(crate) const A_CALL: Duration = Duration::from_secs(60);
 
-/// Keeps peers that need a processor of their own, or a port that they always use, from running at one time.
-/// Hold the guard for the length of the test.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    // A test that failed leaves nothing behind that the next one could stumble over.
-    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+/// Tests with `beside_another` that run at one time.
+const PLACES: usize = 2;
+/// The places that are taken.
+static TAKEN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Places for tests that need a processor of their own. They are free again when this is dropped.
+pub(crate) struct Places(usize);
+
+/// Waits until no other test that asks for a place runs, for one whose result its neighbours could spoil. Hold what
+/// it gives for the length of the test.
+pub(crate) fn alone() -> Places {
+    Places::take(PLACES)
+}
+
+/// Waits for one of two places, for a test whose peers are at work now and then. Hold what it gives for the length of
+/// the test.
+pub(crate) fn beside_another() -> Places {
+    Places::take(1)
+}
+
+impl Places {
+    fn take(places: usize) -> Places {
+        // A test that failed leaves nothing behind that the next one could stumble over.
+        let taken = TAKEN.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let free = TAKEN.1.wait_while(taken, |taken| *taken + places > PLACES);
+        *free.unwrap_or_else(|poisoned| poisoned.into_inner()) += places;
+        Places(places)
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        *TAKEN.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) -= self.0;
+        TAKEN.1.notify_all();
+    }
 }
 
 /// Fails the test where a program is missing, and says which Debian package has it.

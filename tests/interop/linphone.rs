@@ -3,7 +3,7 @@
 //!
 //! Its console shows no video, so it never decodes ours: what we sent is judged from the capture.
 
-use crate::harness::{A_CALL, Outcome, Process, SOON, Scratch, Visavis, alone, free_port, need};
+use crate::harness::{A_CALL, Outcome, Process, SOON, Scratch, Visavis, beside_another, free_port, need};
 use crate::{media, wire};
 use std::path::PathBuf;
 use std::process::Command;
@@ -221,7 +221,7 @@ pub(crate) fn capture(scratch: &Scratch) -> PathBuf {
 
 #[test]
 fn linphone_answers_h264_and_g711_and_we_hang_up() {
-    let _alone = alone();
+    let _place = beside_another();
     let call = Call::hold(Side::Visavis, Side::Visavis, true, &["--codecs", "h264,pcmu"]);
     wire::assert_clean(&call.capture());
     call.assert_sound("PCMU 8000 Hz");
@@ -230,7 +230,7 @@ fn linphone_answers_h264_and_g711_and_we_hang_up() {
 
 #[test]
 fn linphone_calls_with_h264_and_g711_and_hangs_up() {
-    let _alone = alone();
+    let _place = beside_another();
     let call = Call::hold(Side::Linphone, Side::Linphone, true, &["--codecs", "h264,pcma"]);
     wire::assert_clean(&call.capture());
     call.assert_sound("PCMA 8000 Hz");
@@ -239,7 +239,7 @@ fn linphone_calls_with_h264_and_g711_and_hangs_up() {
 
 #[test]
 fn linphone_answers_h264_and_opus_and_hangs_up() {
-    let _alone = alone();
+    let _place = beside_another();
     let call = Call::hold(Side::Visavis, Side::Linphone, true, &["--codecs", "h264,opus"]);
     wire::assert_clean(&call.capture());
     call.assert_sound("Opus 48000 Hz");
@@ -248,7 +248,7 @@ fn linphone_answers_h264_and_opus_and_hangs_up() {
 
 #[test]
 fn linphone_calls_with_one_payload_number_for_h264_and_opus_and_we_hang_up() {
-    let _alone = alone();
+    let _place = beside_another();
     let call = Call::hold(Side::Linphone, Side::Visavis, true, &["--codecs", "h264,opus"]);
     call.assert_sound("Opus 48000 Hz");
     call.assert_pictures();
@@ -266,7 +266,7 @@ fn linphone_calls_with_one_payload_number_for_h264_and_opus_and_we_hang_up() {
 
 #[test]
 fn linphone_answers_a_call_without_pictures() {
-    let _alone = alone();
+    let _place = beside_another();
     let call = Call::hold(Side::Visavis, Side::Visavis, true, &["--audio-only"]);
     wire::assert_clean(&call.capture());
     call.assert_sound("Opus 48000 Hz");
@@ -275,7 +275,7 @@ fn linphone_answers_a_call_without_pictures() {
 
 #[test]
 fn linphone_without_video_calls() {
-    let _alone = alone();
+    let _place = beside_another();
     let call = Call::hold(Side::Linphone, Side::Linphone, false, &[]);
     wire::assert_clean(&call.capture());
     call.assert_sound("Opus 48000 Hz");
@@ -284,7 +284,7 @@ fn linphone_without_video_calls() {
 
 #[test]
 fn linphone_pauses_and_resumes_and_gets_nothing_meanwhile() {
-    let _alone = alone();
+    let _place = beside_another();
     let a_while = || std::thread::sleep(Duration::from_secs(3));
     let call = Call::script(Side::Visavis, Side::Linphone, true, &["--codecs", "h264,opus"], |linphone| {
         linphone.process.wait_for("Media streams established", SOON);

@@ -1,7 +1,9 @@
 //! Calls and other requests by sipp: its built-in scenarios, and those in `sipp/`, which check what RFC 3261 and
 //! RFC 3264 ask for message by message. sipp's exit code says whether every message was the one that was due.
 
-use crate::harness::{A_CALL, Person, Process, SOON, Scratch, VISAVIS, Visavis, alone, free_port, need};
+use crate::harness::{
+    A_CALL, Person, Process, SOON, Scratch, VISAVIS, Visavis, alone, beside_another, free_port, need,
+};
 use crate::wire;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -106,7 +108,7 @@ fn two_hundred_calls_at_twenty_a_second_succeed() {
 
 #[test]
 fn a_peer_that_answers_one_section_and_sends_nothing_leaves_a_call_that_is_one_way() {
-    let _alone = alone();
+    let _place = beside_another();
     let scratch = Scratch::new();
     let (mut sipp, address) =
         sipp(&scratch, &["-sn", "uas", "-m", "1", "-mp", &free_port("127.0.0.1").to_string()]);
@@ -133,7 +135,7 @@ fn a_peer_that_answers_one_section_and_sends_nothing_leaves_a_call_that_is_one_w
 
 #[test]
 fn a_caller_may_give_up_while_it_rings() {
-    let _alone = alone();
+    let _place = beside_another();
     let mut run = run("cancel", &["--ring", "5s"]);
     assert_eq!(run.end(), "cancelled");
     assert_eq!(run.stop(), 1);
@@ -142,7 +144,7 @@ fn a_caller_may_give_up_while_it_rings() {
 
 #[test]
 fn a_person_is_asked_about_a_call_until_its_caller_gives_up() {
-    let _alone = alone();
+    let _place = beside_another();
     let scratch = Scratch::new();
     let mut person =
         Person::at(&["answer", "--ask", "--no-media", "--listen", "127.0.0.1:0", "--max-calls", "2"]);
@@ -161,7 +163,7 @@ fn a_person_is_asked_about_a_call_until_its_caller_gives_up() {
 
 #[test]
 fn an_invite_without_an_offer_gets_one() {
-    let _alone = alone();
+    let _place = beside_another();
     let mut run = run("late-offer", &[]);
     assert_eq!(run.end(), "remote-hangup");
     let sections = &run.visavis.event("call", SOON)["record"]["sections"];
@@ -177,19 +179,19 @@ fn an_invite_without_an_offer_gets_one() {
 
 #[test]
 fn methods_that_are_not_for_us_are_refused_with_those_that_are() {
-    let _alone = alone();
+    let _place = beside_another();
     assert_eq!(run("methods", &[]).stop(), 0);
 }
 
 #[test]
 fn extensions_that_we_do_not_have_are_named_in_the_refusal() {
-    let _alone = alone();
+    let _place = beside_another();
     assert_eq!(run("require", &[]).stop(), 0);
 }
 
 #[test]
 fn what_cannot_be_done_is_refused_with_the_status_that_says_why() {
-    let _alone = alone();
+    let _place = beside_another();
     // An offer without a codec that we have counts as a call, though it never comes about.
     let mut run = run("refusals", &[]);
     assert!(run.stop() <= 1);
@@ -198,7 +200,7 @@ fn what_cannot_be_done_is_refused_with_the_status_that_says_why() {
 
 #[test]
 fn nothing_is_sent_to_a_caller_who_holds_until_he_resumes() {
-    let _alone = alone();
+    let _place = beside_another();
     let mut run = run("hold", &[]);
     assert_eq!(run.end(), "remote-hangup");
     assert_eq!(run.stop(), 1);
@@ -215,7 +217,7 @@ fn nothing_is_sent_to_a_caller_who_holds_until_he_resumes() {
 
 #[test]
 fn a_second_bye_is_for_a_call_that_is_over() {
-    let _alone = alone();
+    let _place = beside_another();
     let mut run = run("bye-twice", &[]);
     assert_eq!(run.end(), "remote-hangup");
     assert_eq!(run.stop(), 1);
@@ -224,7 +226,7 @@ fn a_second_bye_is_for_a_call_that_is_over() {
 
 #[test]
 fn options_says_what_we_can_do() {
-    let _alone = alone();
+    let _place = beside_another();
     assert_eq!(run("options", &[]).stop(), 0);
 }
 
