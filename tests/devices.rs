@@ -7,7 +7,13 @@ mod without {
 
     #[test]
     fn a_build_without_devices_says_in_one_line_how_to_get_them() {
-        for arguments in [&["devices"][..], &["devices", "--test-mic"], &["devices", "--test-camera", "0"]] {
+        for arguments in [
+            &["devices"][..],
+            &["devices", "--test-mic"],
+            &["devices", "--test-camera", "0"],
+            &["call", "127.0.0.1:9", "--mic"],
+            &["answer", "--speaker=headset"],
+        ] {
             let output =
                 Command::new(env!("CARGO_BIN_EXE_visavis")).args(arguments).output().expect("visavis runs");
             let text = String::from_utf8_lossy(&output.stderr);
@@ -26,7 +32,18 @@ mod with {
     use std::process::{Child, Command, Output, Stdio};
     use std::time::{Duration, Instant};
 
-    /// A sound server with two null sinks, `one` and `two`: what is played on one is heard on its monitor.
+    /// Two null sinks, `one` and `two`: what is played on one is heard on its monitor.
+    const SINKS: &str = "load-module module-null-sink sink_name=one norewinds=1\n\
+                         load-module module-null-sink sink_name=two norewinds=1\n";
+
+    /// Two ends in one null sink, so that both are recorded by one clock: the sink `mouth` is heard by the source
+    /// `microphone` and on the left of `room.monitor`, the sink `ear` on its right.
+    const ROOM: &str = "load-module module-null-sink sink_name=room norewinds=1 rate=48000 channels=2 channel_map=left,right\n\
+                        load-module module-remap-sink sink_name=mouth master=room channels=1 channel_map=mono master_channel_map=left remix=no\n\
+                        load-module module-remap-sink sink_name=ear master=room channels=1 channel_map=mono master_channel_map=right remix=no\n\
+                        load-module module-remap-source source_name=microphone master=room.monitor channels=1 channel_map=mono master_channel_map=left remix=no\n";
+
+    /// A sound server of the test's own.
     struct Server {
         dir: tempfile::TempDir,
         process: Child,
@@ -34,14 +51,16 @@ mod with {
 
     impl Server {
         fn start() -> Self {
+            Server::with(SINKS)
+        }
+
+        fn with(modules: &str) -> Self {
             let dir = tempfile::tempdir().expect("a directory");
             fs::write(dir.path().join(".asoundrc"), "pcm.!default pulse\nctl.!default pulse\n")
                 .expect("a file");
             let socket = dir.path().join("native");
             let script = format!(
-                "load-module module-null-sink sink_name=one norewinds=1\n\
-                 load-module module-null-sink sink_name=two norewinds=1\n\
-                 load-module module-native-protocol-unix socket={} auth-anonymous=1\n",
+                "{modules}load-module module-native-protocol-unix socket={} auth-anonymous=1\n",
                 socket.display()
             );
             let file = dir.path().join("script.pa");
@@ -85,6 +104,20 @@ mod with {
             command.env(device.0, device.1).output().expect("visavis runs")
         }
 
+        /// Begins a command of visavis, which prints JSON; sound comes from `source` and goes to `sink`.
+        fn begin(&self, arguments: &[&str], (source, sink): (&str, &str)) -> Child {
+            let mut command = self.command(env!("CARGO_BIN_EXE_visavis"), &[&["--json"], arguments].concat());
+            command.env("PULSE_SOURCE", source).env("PULSE_SINK", sink);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("visavis runs")
+        }
+
+        /// Kills it.
+        fn stop(&mut self) {
+            // Nothing to be done where it has ended.
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+
         fn file(&self, name: &str) -> PathBuf {
             self.dir.path().join(name)
         }
@@ -92,17 +125,53 @@ mod with {
 
     impl Drop for Server {
         fn drop(&mut self) {
-            // Nothing to be done where it has ended.
-            let _ = self.process.kill();
-            let _ = self.process.wait();
+            self.stop();
         }
     }
 
-    fn event(output: &Output, name: &str) -> Value {
+    /// A child that does not outlive its test.
+    struct Ended(Child);
+
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            // Nothing to be done where it has ended.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn events(output: &Output, name: &str) -> Vec<Value> {
         let text = String::from_utf8_lossy(&output.stdout);
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let errors = String::from_utf8_lossy(&output.stderr);
-        lines.filter(|l| l["event"] == name).last().unwrap_or_else(|| panic!("no {name}: {text}{errors}"))
+        lines.filter(|line| line["event"] == name).collect()
+    }
+
+    fn event(output: &Output, name: &str) -> Value {
+        events(output, name).pop().unwrap_or_else(|| panic!("no {name}: {output:?}"))
+    }
+
+    /// A UDP port of 127.0.0.1 that is free now.
+    fn free_port() -> u16 {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.local_addr().expect("an address").port()
+    }
+
+    /// A call on loopback: what both ends have to say. `meanwhile` is called once the callee listens, with the
+    /// call's length in seconds ahead.
+    fn call(
+        server: &mut Server,
+        caller: &[&str],
+        callee: &[&str],
+        meanwhile: impl FnOnce(&mut Server),
+    ) -> [Output; 2] {
+        let address = format!("127.0.0.1:{}", free_port());
+        let answer = [&["answer", "--listen", &address, "--max-calls", "1", "--audio-only"], callee].concat();
+        let callee = server.begin(&answer, ("microphone", "ear"));
+        // The caller sends its INVITE again until the callee is there.
+        let call = ["call", &address, "--listen", "127.0.0.1:0", "--audio-only"];
+        let caller = server.begin(&[&call[..], caller].concat(), ("microphone", "ear"));
+        meanwhile(server);
+        [caller, callee].map(|end| end.wait_with_output().expect("it ends"))
     }
 
     /// The share of a tone of `hz` in 16-bit mono sound at 48 kHz, of all its power.
@@ -179,5 +248,146 @@ mod with {
             let text = event(&absent, "error")["text"].to_string();
             assert!(text.contains("there is none") && text.contains("nobody"), "{text}");
         }
+    }
+    /// Samples a second of what is looked through for chirps.
+    const SEARCHED: usize = 8_000;
+
+    /// A tenth of a second from 400 to 2400 Hz, at that rate.
+    fn chirp(rate: usize) -> Vec<f64> {
+        let samples = (0..rate / 10).map(|n| {
+            let t = n as f64 / rate as f64;
+            let fade = (std::f64::consts::PI * t / 0.1).sin().powi(2);
+            fade * (std::f64::consts::TAU * (400.0 * t + 10_000.0 * t * t)).sin()
+        });
+        samples.collect()
+    }
+
+    /// Where chirps begin in sound at 48 kHz, seconds.
+    fn chirps(sound: &[f64]) -> Vec<f64> {
+        let coarse: Vec<f64> = sound.chunks_exact(6).map(|six| six.iter().sum::<f64>() / 6.0).collect();
+        let template = chirp(SEARCHED);
+        let likeness: Vec<f64> = coarse
+            .windows(template.len())
+            .map(|window| window.iter().zip(&template).map(|(a, b)| a * b).sum::<f64>().abs())
+            .collect();
+        let most = likeness.iter().fold(0.0f64, |a, b| a.max(*b));
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some(next) = likeness[at..].iter().position(|l| *l > most / 2.0 && most > 1_000.0) {
+            let near = &likeness[at + next..(at + next + SEARCHED / 2).min(likeness.len())];
+            let best = near.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(n, _)| n);
+            found.push((at + next + best) as f64 / SEARCHED as f64);
+            at = (at + next + SEARCHED / 2).min(likeness.len());
+        }
+        found
+    }
+
+    #[test]
+    fn what_is_said_at_one_end_is_heard_at_the_other() {
+        let mut server = Server::with(ROOM);
+        let mut second: Vec<f64> = chirp(48_000);
+        second.resize(48_000, 0.0);
+        let raw: Vec<u8> =
+            second.iter().flat_map(|s| ((s * 16_000.0) as i16).to_le_bytes()).collect::<Vec<u8>>().repeat(60);
+        let (said, heard) = (server.file("said.raw"), server.file("heard.raw"));
+        fs::write(&said, raw).expect("a file");
+        let form = ["--raw", "--rate=48000", "--format=s16le", "--latency-msec=20"];
+        let mut play = server.command("pacat", &[&form[..], &["--channels=1", "-d", "mouth"]].concat());
+        let _player = Ended(play.stdin(fs::File::open(&said).expect("a file")).spawn().expect("pacat runs"));
+        let stereo = ["--channels=2", "--channel-map=left,right", "--no-remix", "-d", "room.monitor"];
+        let mut record = server.command("parec", &[&form[..], &stereo].concat());
+        let out = fs::File::create(&heard).expect("a file");
+        let recorder = Ended(record.stdout(out).spawn().expect("parec runs"));
+        let plain = ["--no-echo-cancel", "--no-noise-suppression", "--no-gain-control"];
+        let eld = ["--mic", "--codecs", "aac-eld/48000/480", "--duration", "8s"];
+        let [caller, callee] = call(&mut server, &[&eld[..], &plain].concat(), &["--speaker"], |_| {});
+        drop(recorder);
+        assert_eq!(caller.status.code(), Some(0), "{caller:?}");
+        assert_eq!(callee.status.code(), Some(0), "{callee:?}");
+        let raw = fs::read(heard).expect("sound");
+        let side = |at: usize| -> Vec<f64> {
+            raw.chunks_exact(4).map(|f| f64::from(i16::from_le_bytes([f[at], f[at + 1]]))).collect()
+        };
+        let (said, heard) = (chirps(&side(0)), chirps(&side(2)));
+        assert!(heard.len() >= 5, "{said:?} {heard:?}");
+        let delays: Vec<f64> = heard
+            .iter()
+            .map(|ear| {
+                let mouth = said.iter().rev().find(|mouth| *mouth < ear).expect("nothing is heard unsaid");
+                (ear - mouth) * 1e3
+            })
+            .collect();
+        // What it is on a quiet machine stands in docs/benchmarks.md.
+        assert!(delays.iter().all(|ms| (10.0..500.0).contains(ms)), "{delays:?}");
+        for (output, kind) in [(&caller, "microphone"), (&callee, "speaker")] {
+            let opened = event(output, "device-opened");
+            assert_eq!(
+                (&opened["kind"], opened["form"].as_str().is_some()),
+                (&kind.into(), true),
+                "{opened}"
+            );
+            let media = &event(output, "call")["record"]["media"];
+            let device = &media["devices"][kind];
+            assert_eq!(device["opened"]["sample_rate"], 48_000, "{media}");
+            let known = |value: &Value| value.as_f64().is_some_and(|ms| ms > 0.0);
+            assert!(known(&device["waiting_ms"]) && known(&device["device_ms"]), "{media}");
+            assert!(known(&media["sound_delay"]["jitter_buffer_ms"]), "{media}");
+            assert_eq!(media["sound_delay"]["frame_ms"], 10.0, "{media}");
+            let part = if kind == "speaker" { "ear_ms" } else { "mouth_ms" };
+            assert!(known(&media["sound_delay"][part]), "{media}");
+            let chatter = String::from_utf8_lossy(&output.stderr);
+            assert!(!chatter.contains("ALSA lib"), "{chatter}");
+        }
+    }
+
+    #[test]
+    fn a_call_outlives_the_sound_server() {
+        let mut server = Server::with(ROOM);
+        let caller = ["--mic", "--speaker", "--duration", "9s"];
+        let [caller, callee] = call(&mut server, &caller, &[], |server| {
+            std::thread::sleep(Duration::from_secs(4));
+            server.stop();
+        });
+        let mut gone: Vec<String> =
+            events(&caller, "device-gone").iter().map(|e| e["kind"].to_string()).collect();
+        gone.sort();
+        assert_eq!(gone, ["\"microphone\"", "\"speaker\""], "{caller:?}");
+        assert_eq!(events(&caller, "device-opened").len(), 2, "{caller:?}");
+        let lost = event(&caller, "device-gone");
+        assert!(lost["text"].as_str().is_some_and(|text| text.contains("it is gone")), "{lost}");
+        let record = &event(&callee, "call")["record"];
+        assert!(record["duration_s"].as_f64().is_some_and(|s| s > 8.0), "{record}");
+        let tone = record["media"]["judgement"]["audio"]["tone_hz"].as_f64();
+        assert!(tone.is_some_and(|hz| (hz - 997.0).abs() < 5.0), "the tone took over: {record}");
+        assert!(event(&caller, "call")["verdict"]["good"].is_boolean());
+    }
+
+    #[test]
+    fn a_call_without_any_device_is_held_with_pattern_and_tone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let address = format!("127.0.0.1:{}", free_port());
+        let start = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+            command.env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path()).arg("--json").args(arguments);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("visavis runs")
+        };
+        let callee = start(&["answer", "--listen", &address, "--max-calls", "1"]);
+        let devices = ["--mic=nobody", "--speaker=nobody", "--camera=nobody"];
+        let call = ["call", &address, "--listen", "127.0.0.1:0", "--duration", "5s"];
+        let caller = start(&[&call[..], &devices].concat());
+        let [caller, callee] = [caller, callee].map(|end| end.wait_with_output().expect("it ends"));
+        assert_eq!(caller.status.code(), Some(0), "{caller:?}");
+        let gone = events(&caller, "device-gone");
+        assert_eq!(gone.len(), 3, "{caller:?}");
+        for (kind, instead) in
+            [("microphone", Some("the test tone")), ("speaker", None), ("camera", Some("a card"))]
+        {
+            let event = gone.iter().find(|e| e["kind"] == kind).expect("each is gone");
+            assert_eq!(event["instead"].as_str(), instead, "{event}");
+            assert!(event["text"].as_str().is_some_and(|t| t.contains("there is none")), "{event}");
+        }
+        let media = &event(&callee, "call")["record"]["media"];
+        assert!(media["pictures_decoded"].as_u64() > Some(5), "{media}");
+        assert!(media["judgement"]["audio"]["tone_hz"].is_number(), "{media}");
     }
 }

@@ -5,6 +5,7 @@ mod control;
 mod devices;
 mod impair;
 mod inspect;
+mod live;
 mod load;
 mod probe;
 mod report;
@@ -16,6 +17,7 @@ pub(crate) use control::ControlArgs;
 pub(crate) use devices::DevicesArgs;
 pub(crate) use impair::ImpairArgs;
 pub(crate) use inspect::InspectArgs;
+pub(crate) use live::LiveArgs;
 pub(crate) use load::{LoadArgs, LoadMedia, Rates, SearchArgs};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use report::ReportArgs;
@@ -125,6 +127,8 @@ pub(crate) struct AnswerArgs {
     #[command(flatten)]
     pub(crate) window: WindowArgs,
     #[command(flatten)]
+    pub(crate) live: LiveArgs,
+    #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
@@ -167,6 +171,8 @@ pub(crate) struct CallArgs {
     pub(crate) media: MediaArgs,
     #[command(flatten)]
     pub(crate) window: WindowArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
     #[command(flatten)]
     pub(crate) verdict: VerdictArgs,
     #[command(flatten)]

@@ -9,6 +9,7 @@ mod impairment;
 mod inspect;
 mod keep;
 mod lines;
+mod live;
 mod output;
 mod peer;
 mod polite;

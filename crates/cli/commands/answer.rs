@@ -8,6 +8,7 @@ use crate::control::{self, Calls};
 use crate::counts;
 use crate::impairment;
 use crate::keep::Keep;
+use crate::live::Live;
 use crate::output::Output;
 use crate::peer;
 use crate::report::Report;
@@ -29,6 +30,7 @@ use visavis::{Arrival, Call, CallControl, CallRecord, Endpoint, Expectation, Med
 /// How many calls ended how, and what is waiting for its other half.
 struct Tally {
     expected: Expectation,
+    live: Live,
     records: HashMap<CallHandle, CallRecord>,
     reports: HashMap<CallHandle, MediaReport>,
     pages: Option<Report>,
@@ -67,6 +69,7 @@ pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -
         None if args.ring.is_zero() && !waits_for_somebody(&args) => AnswerPolicy::Accept,
         None => AnswerPolicy::Ask,
     };
+    let live = Live::begin(&args.live, &mut options, output)?;
     if let Some(show) = &show {
         show.arm(&mut options);
     }
@@ -91,7 +94,7 @@ pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -
     let (done, mut finished) = mpsc::unbounded_channel();
     let stop = stopping();
     let mut interrupted = stop.subscribe();
-    let calls = Calls::default();
+    let calls = Calls::new(live.clone());
     if let Some(show) = &show {
         show.idle(format!("answering calls on UDP {address}"));
         show.serve(calls.clone(), keys, stop.clone(), output);
@@ -111,7 +114,8 @@ pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -
         control::follow_stdin(calls, output, stop);
     }
     let (records, reports) = (HashMap::new(), HashMap::new());
-    let mut tally = Tally { expected, records, reports, pages, show, ends: JoinSet::new(), ended: 0, bad: 0 };
+    let mut tally =
+        Tally { expected, live, records, reports, pages, show, ends: JoinSet::new(), ended: 0, bad: 0 };
     let mut open = 0u64;
     let most = if tickets.is_some() { Some(1) } else { args.max_calls };
     if let Some(tickets) = tickets {
@@ -246,6 +250,7 @@ impl Tally {
             return;
         };
         record.media = media;
+        record.media.add_devices(self.live.report(handle));
         let verdict = record.verdict(&self.expected);
         self.ended += 1;
         self.bad += u64::from(!verdict.good);

@@ -7,6 +7,7 @@ use crate::control::{self, Calls};
 use crate::counts;
 use crate::impairment;
 use crate::keep::Keep;
+use crate::live::Live;
 use crate::output::Output;
 use crate::peer;
 use crate::report::Report;
@@ -28,6 +29,7 @@ pub(crate) async fn run(args: CallArgs, show: Option<Show>, output: &Output) -> 
     options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
     peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     let media = options.agent.media;
+    let live = Live::begin(&args.live, &mut options, output)?;
     if let Some(show) = &show {
         show.arm(&mut options);
     }
@@ -58,7 +60,7 @@ pub(crate) async fn run(args: CallArgs, show: Option<Show>, output: &Output) -> 
     let keep = Keep::new(&args.media.facetime);
     let stop = stopping();
     let interrupted = stop.subscribe();
-    let calls = Calls::default();
+    let calls = Calls::new(live.clone());
     calls.add(&call);
     if let Some(show) = &show {
         show.serve(calls.clone(), None, stop.clone(), output);
@@ -70,8 +72,9 @@ pub(crate) async fn run(args: CallArgs, show: Option<Show>, output: &Output) -> 
     let script = Script { duration, dtmf: args.dtmf, status: true, keep, watch };
     let mut record = follow(call, CallRecord::outgoing(&whom), script, output, interrupted).await;
     calls.remove(id);
-    if let Some((_, media)) = endpoint.media_report().await {
+    if let Some((handle, media)) = endpoint.media_report().await {
         record.media = media;
+        record.media.add_devices(live.report(handle));
     }
     let counters = counts::report(&endpoint, output).await;
     impairment::report(&endpoint, impair.as_ref(), "here", args.impair.impair_log.as_deref(), output).await?;

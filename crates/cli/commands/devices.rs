@@ -11,12 +11,7 @@ use crate::output::Output;
 
 #[cfg(feature = "devices")]
 pub(crate) async fn run(args: DevicesArgs, output: &Output) -> Result<(), Failure> {
-    let choice = |which: &Option<String>| {
-        which.as_ref().map(|text| match text.parse() {
-            Ok(choice) => choice,
-            Err(never) => match never {},
-        })
-    };
+    let choice = |which: &Option<String>| which.as_deref().map(crate::live::choice);
     if let Some(which) = choice(&args.test_mic) {
         trial::microphone(&which, args.duration, output).await
     } else if let Some(which) = choice(&args.test_speaker) {
@@ -32,9 +27,5 @@ pub(crate) async fn run(args: DevicesArgs, output: &Output) -> Result<(), Failur
 #[cfg(not(feature = "devices"))]
 #[allow(clippy::unused_async, reason = "with devices it waits for them")]
 pub(crate) async fn run(_: DevicesArgs, _: &Output) -> Result<(), Failure> {
-    Err(Failure::Missing(
-        "this build knows no devices; build it with `cargo build --release --features devices` (Debian needs \
-         `apt-get install pkg-config libasound2-dev libclang-dev` for that)"
-            .into(),
-    ))
+    Err(crate::live::missing())
 }

@@ -14,7 +14,7 @@ use crate::output::{Output, millis, percent};
 use serde_json::json;
 use tokio::sync::watch;
 use visavis::media_codecs::judge::Judgement;
-use visavis::{CallRecord, Verdict};
+use visavis::{CallRecord, MediaReport, Verdict};
 
 /// A signal that turns true at the first Ctrl-C; the second one ends the program at once.
 pub(crate) fn interruption() -> watch::Receiver<bool> {
@@ -49,6 +49,37 @@ fn judged(judgement: &Judgement) -> Option<String> {
     (!found.is_empty()).then(|| found.join("; "))
 }
 
+/// What the devices did, and what sound waited for on its way through them.
+fn devices(media: &MediaReport) -> Vec<String> {
+    let (delay, mut lines) = (&media.sound_delay, Vec::new());
+    let Some(devices) = &media.devices else { return lines };
+    if let Some(microphone) = &devices.microphone {
+        lines.push(format!(
+            "microphone: {} underruns; mouth to network {}: device {}, waiting {}, frame {}, codec {}",
+            microphone.underruns,
+            millis(delay.mouth_ms),
+            millis(microphone.device_ms),
+            millis(microphone.waiting_ms),
+            millis(delay.frame_ms),
+            millis(delay.codec_ms),
+        ));
+    }
+    if let Some(speaker) = &devices.speaker {
+        lines.push(format!(
+            "speaker: {} underruns; network to ear {}: jitter buffer {}, waiting {}, device {}",
+            speaker.underruns,
+            millis(delay.ear_ms),
+            millis(delay.jitter_buffer_ms),
+            millis(speaker.waiting_ms),
+            millis(speaker.device_ms),
+        ));
+    }
+    if let Some(camera) = &devices.camera {
+        lines.push(format!("camera: {} pictures", camera.pictures));
+    }
+    lines
+}
+
 /// Prints what became of a call.
 pub(crate) fn summary(output: &Output, id: u64, record: &CallRecord, verdict: &Verdict) {
     output.event("call", || json!({ "call": id, "record": record, "verdict": verdict }));
@@ -69,6 +100,9 @@ pub(crate) fn summary(output: &Output, id: u64, record: &CallRecord, verdict: &V
     }
     if let Some(text) = media.judgement.as_ref().and_then(judged) {
         output.say(format!("  {text}"));
+    }
+    for line in devices(media) {
+        output.say(format!("  {line}"));
     }
     if let Some(path) = &media.recording {
         output.say(format!("  recorded to {}", path.display()));

@@ -4,6 +4,7 @@ mod perform;
 mod request;
 pub(crate) mod stdin;
 
+use crate::live::Live;
 use crate::output::Output;
 use perform::{Begun, Refusal, begin};
 use request::{Request, Unreadable, Verb};
@@ -17,11 +18,19 @@ use visavis::CallControl;
 /// Commands whose outcome may be open at once; the script waits for room.
 const MAX_OPEN: usize = 256;
 
-/// The calls that a script can name.
+/// The calls that a script can name, and their devices.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Calls(Arc<Mutex<BTreeMap<u64, CallControl>>>);
+pub(crate) struct Calls {
+    calls: Arc<Mutex<BTreeMap<u64, CallControl>>>,
+    live: Live,
+}
 
 impl Calls {
+    /// No calls yet; these devices are for them.
+    pub(crate) fn new(live: Live) -> Self {
+        Calls { live, ..Calls::default() }
+    }
+
     /// From now on a script can name this call.
     pub(crate) fn add(&self, call: &CallControl) {
         self.with(|calls| calls.insert(call.handle().0, call.clone()));
@@ -51,7 +60,7 @@ impl Calls {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<u64, CallControl>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -87,7 +96,7 @@ async fn run(mut lines: mpsc::Receiver<Line>, calls: Calls, output: Output, stop
                 let Ok(permit) = open.clone().acquire_owned().await else { return };
                 // Begun one after the other; what becomes of each is waited for apart.
                 let begun = match calls.find(call) {
-                    Ok(call) => (Some(call.handle().0), begin(&call, verb).await),
+                    Ok(call) => (Some(call.handle().0), begin(&call, &calls.live, verb).await),
                     Err(refusal) => (call, Err(refusal)),
                 };
                 let output = output.clone();

@@ -1,6 +1,7 @@
 //! From a script's command to what a call is told, and from its outcome to JSON.
 
 use super::request::{Verb, body};
+use crate::live::Live;
 use serde_json::{Value, json};
 use std::time::Duration;
 use visavis::proto::frame::MediaKind;
@@ -42,7 +43,7 @@ pub(super) enum Begun {
 }
 
 /// Tells a call what a script wants of it.
-pub(super) async fn begin(call: &CallControl, verb: Verb) -> Result<Begun, Refusal> {
+pub(super) async fn begin(call: &CallControl, live: &Live, verb: Verb) -> Result<Begun, Refusal> {
     let pending = match verb {
         Verb::Ring { status } => call.ring(status).await?,
         Verb::Answer {} => call.accept().await?,
@@ -57,7 +58,12 @@ pub(super) async fn begin(call: &CallControl, verb: Verb) -> Result<Begun, Refus
         }
         Verb::Dtmf { keys, ms } => return press(call, &keys, Duration::from_millis(ms)).await,
         Verb::Keyframe { section } => return keyframe(call, section).await,
-        Verb::Stats {} => return Ok(Begun::Done(json!({ "sections": sections(&stats(call).await?) }))),
+        Verb::Stats {} => {
+            let (sections, devices) = (sections(&stats(call).await?), live.report(call.handle()));
+            return Ok(Begun::Done(json!({ "sections": sections, "devices": devices })));
+        }
+        Verb::Mute {} => return mute(call, live, true),
+        Verb::Unmute {} => return mute(call, live, false),
         Verb::Wait { .. } | Verb::Quit {} => return Err(Refusal::because("this is no command to a call")),
     };
     Ok(Begun::Pending(vec![pending]))
@@ -84,6 +90,13 @@ impl Begun {
         }
         Ok(fields)
     }
+}
+
+fn mute(call: &CallControl, live: &Live, muted: bool) -> Result<Begun, Refusal> {
+    if live.set_muted(call.handle(), muted) {
+        return Ok(Begun::Done(json!({})));
+    }
+    Err(Refusal::because("the call has no microphone (--mic gives it one)"))
 }
 
 async fn press(call: &CallControl, keys: &str, duration: Duration) -> Result<Begun, Refusal> {

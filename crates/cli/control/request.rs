@@ -53,6 +53,8 @@ pub(crate) enum Verb {
         section: Option<usize>,
     },
     Stats {},
+    Mute {},
+    Unmute {},
     Wait {
         seconds: f64,
     },
@@ -234,7 +236,7 @@ mod tests {
         // serde names them all where it knows none of the name.
         let error = Request::parse(br#"{"command":"?"}"#).expect_err("no command").why;
         let named: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
-        assert_eq!(named.len(), 13, "{error}");
+        assert_eq!(named.len(), 15, "{error}");
         for name in named {
             assert!(seen.contains(name), "docs/scripting.md has no example of {name}");
         }

@@ -43,6 +43,8 @@ pub use endpoint::{Arrival, CallOptions, Endpoint, Error, Options, PeerTickets};
 pub use impair::{Impair, Impairment, ImpairmentLog};
 pub use interfaces::local_addresses;
 pub use keys::{fresh_identity, sdp_with_keys};
+#[cfg(feature = "devices")]
+pub use media::{DeviceEvent, DeviceOptions, Devices};
 pub use media::{MediaPlan, Receiving, Recording, Sending, Sinks, Sources, TestSources};
 pub use probe::{LARGEST_REQUEST, ProbeOptions, ProbeReport, probe};
 pub use state::{StateDir, StateError, ticket};

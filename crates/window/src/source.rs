@@ -43,6 +43,10 @@ impl VideoSource for SelfView {
         self.source.fps()
     }
 
+    fn suit(&mut self, size: (u32, u32), fps: f64) {
+        self.source.suit(size, fps);
+    }
+
     fn ended(&self) -> bool {
         self.source.ended()
     }

@@ -9,7 +9,8 @@ cargo xtask <task>
   interop [NAME]                 calls with real peers on this machine; only the tests whose name has NAME in it
   fuzz [TARGET] [--seconds N]    fuzz one parser, or each in turn, for N seconds (60)
   soak [--seconds N] [--seed S]  random calls over random lines on a virtual clock for N seconds (300)
-  bench [NAME]                   benchmarks; only those whose name has NAME in it";
+  bench [NAME]                   benchmarks; only those whose name has NAME in it
+  bench devices                  a call from microphone to speaker, a quarter of an hour of it";
 
 /// What is meant.
 #[derive(Debug, PartialEq, Eq)]

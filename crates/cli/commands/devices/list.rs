@@ -11,8 +11,8 @@ pub(super) fn run(output: &Output) {
     for kind in [DeviceKind::Microphone, DeviceKind::Speaker] {
         heading(output, kind);
         let devices = sound::list(kind);
-        for (index, device) in devices.iter().enumerate() {
-            one(output, index, device);
+        for device in &devices {
+            one(output, device);
         }
         none(output, kind, devices.is_empty());
     }
@@ -34,7 +34,8 @@ fn none(output: &Output, kind: DeviceKind, none: bool) {
     }
 }
 
-fn one(output: &Output, index: usize, device: &SoundDevice) {
+fn one(output: &Output, device: &SoundDevice) {
+    let index = device.index;
     let offers: Vec<_> = device
         .offers
         .iter()

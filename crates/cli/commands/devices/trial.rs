@@ -1,7 +1,7 @@
 //! One device tried out by itself.
 
 use crate::Failure;
-use crate::output::Output;
+use crate::output::{Output, millis};
 use serde_json::json;
 use std::fs::File;
 use std::io::BufWriter;
@@ -68,16 +68,16 @@ pub(super) async fn microphone(which: &Choice, lasts: Duration, output: &Output)
     output.event("microphone", || {
         json!({
             "name": source.name(), "peak_dbfs": finite(loudest), "callbacks": status.callbacks,
-            "underruns": counts.underruns, "device_latency_ms": status.latency.as_secs_f64() * 1e3,
+            "underruns": counts.underruns, "device_latency_ms": ms(status.latency),
             "drift_ppm": counts.drift,
         })
     });
     output.say(format!(
-        "  peak {}; {} callbacks, {} underruns, {:.1} ms in the device",
+        "  peak {}; {} callbacks, {} underruns, {} in the device",
         decibels(loudest),
         status.callbacks,
         counts.underruns,
-        status.latency.as_secs_f64() * 1e3
+        millis(ms(status.latency))
     ));
     if status.callbacks == 0 {
         return Err(Failure::Call(format!(
@@ -120,14 +120,14 @@ pub(super) async fn speaker(which: &Choice, lasts: Duration, output: &Output) ->
     output.event("speaker", || {
         json!({
             "name": sink.name(), "callbacks": status.callbacks, "underruns": counts.underruns,
-            "gaps": counts.gaps, "device_latency_ms": status.latency.as_secs_f64() * 1e3, "drift_ppm": counts.drift,
+            "gaps": counts.gaps, "device_latency_ms": ms(status.latency), "drift_ppm": counts.drift,
         })
     });
     output.say(format!(
-        "  {} callbacks, {} underruns, {:.1} ms in the device",
+        "  {} callbacks, {} underruns, {} in the device",
         status.callbacks,
         counts.underruns,
-        status.latency.as_secs_f64() * 1e3
+        millis(ms(status.latency))
     ));
     if status.callbacks == 0 {
         return Err(Failure::Call(format!(
@@ -176,6 +176,10 @@ fn bar(level: Level) -> String {
 
 fn decibels(level: f32) -> String {
     if level.is_finite() { format!("{level:.1} dBFS") } else { "silence".into() }
+}
+
+fn ms(time: Option<Duration>) -> Option<f64> {
+    time.map(|time| time.as_secs_f64() * 1e3)
 }
 
 fn finite(level: f32) -> Option<f32> {

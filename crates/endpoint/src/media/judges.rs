@@ -53,6 +53,6 @@ impl Judging {
 
     /// The call is over: the report is due.
     pub(crate) fn finish(&self) {
-        self.0.send(Work::Finish);
+        self.0.send(Work::Finish(None));
     }
 }

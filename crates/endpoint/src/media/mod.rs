@@ -1,5 +1,7 @@
 //! The media of an endpoint's calls: sources and encoders, decoders, judge and recorder, on codec threads.
 
+#[cfg(feature = "devices")]
+mod devices;
 mod judges;
 mod mirror;
 mod plan;
@@ -12,6 +14,8 @@ mod show;
 pub(crate) use judges::{Judges, Judging};
 pub(crate) use reel::Reel;
 
+#[cfg(feature = "devices")]
+pub use devices::{DeviceEvent, DeviceOptions, Devices};
 pub use plan::{MediaPlan, Receiving, Recording, Sending, Sinks, Sources, TestSources};
 
 use self::mirror::{Back, MirrorSound, MirrorSource, Slot};
@@ -23,6 +27,7 @@ use crate::driver::ToDriver;
 use std::collections::HashMap;
 use std::io;
 use std::thread;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use visavis_media::codec::CodecError;
 use visavis_media::sound::Pcm;
@@ -46,8 +51,8 @@ pub(crate) enum Work {
     Sound(Pcm),
     /// The source has something to give.
     Wake,
-    /// The call is over: report.
-    Finish,
+    /// The call is over: report. With it comes how long a frame of sound that is sent lasts, and its codec's lag.
+    Finish(Option<(Duration, Duration)>),
 }
 
 /// One piece of work on a codec thread.
@@ -105,6 +110,8 @@ struct CallMedia {
     targets: HashMap<usize, EncoderTarget>,
     /// Sections whose decoder missed frames and waits for a key frame.
     behind: Vec<usize>,
+    /// How long a frame of sound lasts, and the codec's lag.
+    sound: Option<(Duration, Duration)>,
     sections: Vec<Section>,
 }
 
@@ -159,6 +166,9 @@ impl MediaSink {
             let slot = Slot::default();
             match open(&self.plan.send, &slot, &format, media.targets.get(&index), outlet) {
                 Ok(Some(actor)) => {
+                    if let MediaActor::Audio(sender) = &actor {
+                        media.sound = Some(sender.delay());
+                    }
                     let Some(address) = self.pool.add(actor) else { continue };
                     if let Sending::Mirror = self.plan.send {
                         to_receiver(Work::Back(index, Some(Back::new(&format, slot, address.clone()))));
@@ -218,8 +228,9 @@ impl MediaSink {
 
     /// A call is over: its sources stop, its receiver reports.
     pub(crate) fn ended(&mut self, call: CallHandle) {
-        match self.calls.remove(&call).and_then(|m| m.receiver) {
-            Some(receiver) => drop(receiver.send(Work::Finish)),
+        let media = self.calls.remove(&call).unwrap_or_default();
+        match media.receiver {
+            Some(receiver) => drop(receiver.send(Work::Finish(media.sound))),
             // Nobody follows reports where the endpoint is going away.
             None => drop(self.reports.send((call, MediaReport::default()))),
         }

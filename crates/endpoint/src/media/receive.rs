@@ -16,7 +16,7 @@ use visavis_media::sink::mp4::Mp4Recorder;
 use visavis_proto::Time;
 use visavis_proto::frame::{AudioFormat, MediaKind, ReceivedFrame};
 use visavis_proto::io::{CallHandle, Command, MediaFormat, Section};
-use visavis_report::{MediaReport, TimelineBuilder};
+use visavis_report::{MediaReport, SoundDelay, TimelineBuilder};
 
 /// The shortest time between two requests for a key frame; RTCP has a bound of its own below this.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(300);
@@ -34,6 +34,8 @@ pub(crate) struct Receiver {
     backs: HashMap<usize, Back>,
     keep_aac: bool,
     keyframe_asked: Option<Time>,
+    /// How long frames of sound had until they were to be played, added up, and how many they were.
+    buffered: (Duration, u64),
     requests: mpsc::WeakSender<ToDriver>,
     reports: mpsc::UnboundedSender<(CallHandle, MediaReport)>,
     report: MediaReport,
@@ -71,6 +73,7 @@ impl Receiver {
             backs: HashMap::new(),
             keep_aac: plan.record.as_ref().is_some_and(|r| r.keep_aac),
             keyframe_asked: None,
+            buffered: (Duration::ZERO, 0),
             requests,
             reports,
             report,
@@ -93,7 +96,7 @@ impl Receiver {
                 self.backs.remove(&section);
                 self.backs.extend(back.map(|back| (section, back)));
             }
-            Work::Finish => self.finish(now),
+            Work::Finish(sound) => self.finish(now, sound),
             Work::Target(_) | Work::Wake | Work::Sound(_) => {}
         }
     }
@@ -171,6 +174,8 @@ impl Receiver {
             }
         }
         let Some((_, decoder)) = &mut self.audio else { return };
+        self.buffered.0 += frame.play_at.since(frame.received);
+        self.buffered.1 += 1;
         let received = decoder.receive(frame);
         if let Some(back) = self.backs.get(&section) {
             for sound in &received.sound {
@@ -210,7 +215,15 @@ impl Receiver {
         }
     }
 
-    fn finish(&mut self, now: Time) {
+    fn finish(&mut self, now: Time, sound: Option<(Duration, Duration)>) {
+        let millis = |time: Duration| time.as_secs_f64() * 1e3;
+        let (sum, count) = self.buffered;
+        self.report.sound_delay = SoundDelay {
+            frame_ms: sound.map(|(frame, _)| millis(frame)),
+            codec_ms: sound.map(|(_, lag)| millis(lag)),
+            jitter_buffer_ms: (count > 0).then(|| millis(sum) / count as f64),
+            ..SoundDelay::default()
+        };
         if let Some(mut recorder) = self.recorder.take()
             && let Err(error) = recorder.finish()
         {

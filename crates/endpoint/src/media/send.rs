@@ -49,12 +49,15 @@ pub(crate) struct VideoSender {
 
 impl VideoSender {
     pub(super) fn new(
-        source: Box<dyn VideoSource>,
+        mut source: Box<dyn VideoSource>,
         format: VideoFormat,
         target: EncoderTarget,
         outlet: Outlet,
     ) -> Result<Self, CodecError> {
         let fps = frame_rate(source.fps(), &format, &target, source.size());
+        if let Some(size) = target_size(source.size(), &format, &target) {
+            source.suit(size, fps.into());
+        }
         let encoder = codec::open_video_encoder(&format, target.bitrate, fps)?;
         let (source_fps, scaler) = (source.fps(), Scaler::new());
         Ok(VideoSender { source, encoder, format, scaler, target, fps, source_fps, last: None, outlet })
@@ -196,6 +199,13 @@ impl AudioSender {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "a frame of sound was not sent"),
         }
+    }
+
+    /// How long a frame lasts, and how much later than the frame its sound comes out of the decoder.
+    pub(super) fn delay(&self) -> (Duration, Duration) {
+        let rate = u64::from(self.format.sample_rate.max(1));
+        let lag = Duration::from_nanos(u64::from(self.encoder.lag()) * 1_000_000_000 / rate);
+        (self.frame_duration(), lag)
     }
 
     fn frame_duration(&self) -> Duration {

@@ -235,6 +235,11 @@ impl DeviceCamera {
         self.mode
     }
 
+    /// Pictures that it gave.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Why it ended, where it did.
     pub fn lost(&self) -> Option<DeviceError> {
         self.shared.lost.lock().ok()?.clone()

@@ -1,6 +1,6 @@
 //! A microphone as a source of sound.
 
-use super::sound::{Health, Shape, StreamStatus, explain, find, with_sample_type};
+use super::sound::{Health, Pace, Shape, StreamStatus, explain, find, with_sample_type};
 use super::{Choice, DeviceError, DeviceKind, Now};
 use crate::live::capture::{CaptureConfig, CaptureCounts, Controls, Effect, Microphone, Push, capture};
 use crate::live::sample::DeviceSample;
@@ -18,7 +18,7 @@ const KIND: DeviceKind = DeviceKind::Microphone;
 const CHUNK: usize = 512;
 
 /// What a callback may be late by before the encoder misses it.
-const JITTER: Duration = Duration::from_millis(4);
+const JITTER: Duration = Duration::from_millis(2);
 
 /// An open microphone. It ends as a source where the device is lost.
 pub struct DeviceMicrophone {
@@ -36,29 +36,29 @@ pub struct DeviceMicrophone {
 /// [`DeviceError`] where there is none, it is busy, not allowed, or has no format that can be used.
 pub fn open(choice: &Choice, now: Now) -> Result<DeviceMicrophone, DeviceError> {
     let (device, name, shape) = find(KIND, choice)?;
-    let config = CaptureConfig {
-        sample_rate: shape.sample_rate,
-        channels: shape.ours(),
-        delay: shape.period() + JITTER,
-        capacity: Duration::from_secs(1),
-    };
-    let health = Arc::new(Health::default());
-    let start = |fixed: bool| {
+    let health = Health::new(KIND, &name);
+    let start = |pace: Pace| {
+        let config = CaptureConfig {
+            sample_rate: shape.sample_rate,
+            channels: shape.ours(),
+            delay: pace.period() + JITTER,
+            capacity: Duration::from_secs(1),
+        };
         let (push, microphone) =
             capture(config).map_err(|e| DeviceError::new(KIND, &name, super::Trouble::Format, e))?;
         let input =
             Input { push, channels: shape.channels.into(), rate: shape.sample_rate, now: Arc::clone(&now) };
-        let stream = stream(&device, &name, shape, fixed, input, &health)?;
+        let stream = stream(&device, &name, shape, pace, input, &health)?;
         Ok((stream, microphone))
     };
-    let (stream, microphone) = start(true).or_else(|_| start(false))?;
+    let (stream, microphone) = Pace::best(start)?;
     Ok(DeviceMicrophone { microphone, health, name, shape, _stream: stream })
 }
 
 /// Opens it and closes it again.
 pub(super) fn try_open(device: &cpal::Device, name: &str, shape: Shape) -> Result<(), DeviceError> {
-    let build = |fixed| {
-        let health = Arc::new(Health::default());
+    let build = |pace| {
+        let health = Health::new(KIND, name);
         let config = CaptureConfig {
             sample_rate: shape.sample_rate,
             channels: shape.ours(),
@@ -69,9 +69,9 @@ pub(super) fn try_open(device: &cpal::Device, name: &str, shape: Shape) -> Resul
             capture(config).map_err(|e| DeviceError::new(KIND, name, super::Trouble::Format, e))?;
         let now: Now = Arc::new(|| Time::ZERO);
         let input = Input { push, channels: shape.channels.into(), rate: shape.sample_rate, now };
-        stream(device, name, shape, fixed, input, &health)
+        stream(device, name, shape, pace, input, &health)
     };
-    build(true).or_else(|_| build(false)).map(drop)
+    Pace::best(build).map(drop)
 }
 
 impl DeviceMicrophone {
@@ -98,6 +98,11 @@ impl DeviceMicrophone {
     /// What happened to the sound.
     pub fn counts(&self) -> CaptureCounts {
         self.microphone.counts()
+    }
+
+    /// From the device's callback to the encoder, as it is now; `None` before the first pull.
+    pub fn waiting(&self) -> Option<Duration> {
+        self.microphone.delay()
     }
 
     /// Level, gain and mute.
@@ -135,12 +140,13 @@ struct Input {
 
 impl Input {
     /// Takes what a callback brought. Neither locks nor allocates.
-    fn take<T: DeviceSample>(&mut self, data: &[T], health: &Health, latency: Option<Duration>) {
-        health.called(latency);
+    /// `age` is that of the first sample.
+    fn take<T: DeviceSample>(&mut self, data: &[T], health: &Health, age: Option<Duration>) {
         let ours = self.channels.clamp(1, 2);
         let frames = data.len() / self.channels.max(1);
         let lasts =
             |frames: usize| Duration::from_nanos(frames as u64 * 1_000_000_000 / u64::from(self.rate));
+        health.called(age.map(|age| age.saturating_sub(lasts(frames))));
         let mut captured = (self.now)().saturating_sub(lasts(frames));
         let mut chunk = [0i16; CHUNK];
         for part in data.chunks(CHUNK / 2 * self.channels) {
@@ -161,11 +167,11 @@ fn stream(
     device: &cpal::Device,
     name: &str,
     shape: Shape,
-    fixed: bool,
+    pace: Pace,
     input: Input,
     health: &Arc<Health>,
 ) -> Result<Stream, DeviceError> {
-    let stream = with_sample_type!(shape.format, build(device, name, shape, fixed, input, health));
+    let stream = with_sample_type!(shape.format, build(device, shape, pace, input, health));
     let stream = stream.map_err(|error| explain(KIND, name, &error))?;
     stream.play().map_err(|error| explain(KIND, name, &error))?;
     Ok(stream)
@@ -173,18 +179,18 @@ fn stream(
 
 fn build<T: SizedSample + DeviceSample>(
     device: &cpal::Device,
-    name: &str,
     shape: Shape,
-    fixed: bool,
+    pace: Pace,
     mut input: Input,
     health: &Arc<Health>,
 ) -> Result<Stream, cpal::Error> {
-    let (for_data, for_errors, name) = (Arc::clone(health), Arc::clone(health), name.to_owned());
+    let (for_data, for_errors) = (Arc::clone(health), Arc::clone(health));
     let data = move |data: &[T], info: &InputCallbackInfo| {
         let time = info.timestamp();
-        let latency = time.callback.checked_duration_since(time.capture);
-        input.take(data, &for_data, latency);
+        // A layer that knows nothing of its latency says 0.
+        let age = time.callback.checked_duration_since(time.capture).filter(|age| !age.is_zero());
+        input.take(data, &for_data, age);
     };
-    let errors = move |error| for_errors.report(KIND, &name, &error);
-    device.build_input_stream(shape.config(fixed), data, errors, Some(Duration::from_secs(2)))
+    let errors = move |error| for_errors.report(&error);
+    device.build_input_stream(shape.config(pace), data, errors, Some(Duration::from_secs(2)))
 }

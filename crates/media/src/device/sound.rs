@@ -3,21 +3,29 @@
 use super::{Choice, DeviceError, DeviceKind, Trouble};
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Callbacks are asked to come this often, a second.
-const CALLBACKS: u32 = 100;
+/// How often callbacks are asked to come, a second, the best first; `None`: as the device likes.
+const PACES: [Option<u32>; 3] = [Some(200), Some(100), None];
+
+/// What devices like to do, where they are asked for nothing.
+const USUAL_PACE: u32 = 50;
 
 /// A device that has nothing but errors for this long is lost.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A device without a callback for this long is lost. Callbacks come more than ten times a second.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// What a device can do, and whether it could be opened.
 #[derive(Clone, Debug)]
 pub struct SoundDevice {
     /// What it is.
     pub kind: DeviceKind,
+    /// Its place, for [`Choice::Index`].
+    pub index: usize,
     /// Its name.
     pub name: String,
     /// Whether the system prefers it.
@@ -50,26 +58,41 @@ impl Shape {
         self.format.to_string()
     }
 
-    pub(super) fn config(&self, fixed: bool) -> StreamConfig {
+    pub(super) fn config(&self, pace: Pace) -> StreamConfig {
         let buffer_size =
-            if fixed { BufferSize::Fixed(self.sample_rate / CALLBACKS) } else { BufferSize::Default };
+            pace.0.map_or(BufferSize::Default, |often| BufferSize::Fixed(self.sample_rate / often));
         StreamConfig { channels: self.channels, sample_rate: self.sample_rate, buffer_size }
     }
+}
 
+/// How often callbacks are asked to come.
+#[derive(Clone, Copy)]
+pub(super) struct Pace(Option<u32>);
+
+impl Pace {
     /// From one callback to the next.
-    pub(super) fn period(&self) -> Duration {
-        Duration::from_secs(1) / CALLBACKS
+    pub(super) fn period(self) -> Duration {
+        Duration::from_secs(1) / self.0.unwrap_or(USUAL_PACE)
+    }
+
+    /// Opens a device at the best pace that it takes.
+    pub(super) fn best<T>(mut open: impl FnMut(Pace) -> Result<T, DeviceError>) -> Result<T, DeviceError> {
+        let [best, rest @ ..] = PACES.map(Pace);
+        rest.into_iter().fold(open(best), |opened, pace| opened.or_else(|_| open(pace)))
     }
 }
 
 /// Microphones or speakers, the preferred one first. Each is opened for a moment, since being in the list says
-/// little.
+/// little; what does not open and is no hardware is left out.
 pub fn list(kind: DeviceKind) -> Vec<SoundDevice> {
+    quiet();
     let default = default_device(kind).and_then(|device| device.id().ok());
-    let found = devices(kind).into_iter().map(|device| {
+    let found = devices(kind).into_iter().enumerate().map(|(index, device)| {
         let name = name(&device);
-        SoundDevice {
+        let hardware = is_hardware(&device);
+        let listed = SoundDevice {
             kind,
+            index,
             default: default.is_some() && device.id().ok() == default,
             opens: shape(kind, &device, &name).and_then(|shape| match kind {
                 DeviceKind::Speaker => super::speaker::try_open(&device, &name, shape).map(|()| shape),
@@ -77,13 +100,29 @@ pub fn list(kind: DeviceKind) -> Vec<SoundDevice> {
             }),
             offers: offers(kind, &device),
             name,
-        }
+        };
+        (hardware, listed)
     });
-    found.collect()
+    let shown = found.filter(|(hardware, device)| *hardware || device.default || device.opens.is_ok());
+    shown.map(|(_, device)| device).collect()
+}
+
+/// Whether it is more than a plugin of ALSA's, which lists every one that it knows of.
+fn is_hardware(device: &cpal::Device) -> bool {
+    !cfg!(target_os = "linux") || device.id().is_ok_and(|id| id.id().contains("CARD="))
+}
+
+/// Keeps the layers below from writing to stderr, on this thread; their errors come back all the same.
+pub(super) fn quiet() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = alsa::Output::local_error_handler() {
+        tracing::debug!(%error, "ALSA goes on writing to stderr");
+    }
 }
 
 /// The device that is meant, its name and what to open it with.
 pub(super) fn find(kind: DeviceKind, choice: &Choice) -> Result<(cpal::Device, String, Shape), DeviceError> {
+    quiet();
     let absent = || DeviceError::new(kind, choice, Trouble::Absent, "");
     let device = match choice {
         Choice::Default => default_device(kind).ok_or_else(absent)?,
@@ -192,34 +231,59 @@ pub(super) fn explain(kind: DeviceKind, name: &str, error: &cpal::Error) -> Devi
 }
 
 /// What became of a stream; its error callback writes, others read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Health {
+    kind: DeviceKind,
+    name: String,
+    opened: Instant,
+    /// The newest callback, nanoseconds after it was opened.
+    newest: AtomicU64,
     lost: AtomicBool,
     why: Mutex<Option<DeviceError>>,
     xruns: AtomicU64,
     /// Callbacks at the first of the errors in a row, and when that was.
     stumbled: Mutex<Option<(u64, Instant)>>,
-    /// How long sound is in the device, nanoseconds.
+    /// How long sound is in the device, nanoseconds; [`UNKNOWN`] before it was said.
     latency: AtomicU64,
     callbacks: AtomicU64,
 }
 
+/// No latency.
+const UNKNOWN: u64 = u64::MAX;
+
 impl Health {
+    pub(super) fn new(kind: DeviceKind, name: &str) -> Arc<Self> {
+        Arc::new(Health {
+            kind,
+            name: name.to_owned(),
+            opened: Instant::now(),
+            newest: AtomicU64::new(0),
+            lost: AtomicBool::new(false),
+            why: Mutex::new(None),
+            xruns: AtomicU64::new(0),
+            stumbled: Mutex::new(None),
+            latency: AtomicU64::new(UNKNOWN),
+            callbacks: AtomicU64::new(0),
+        })
+    }
+
     /// A stream reports trouble. Not from the data callback: this locks.
-    pub(super) fn report(&self, kind: DeviceKind, name: &str, error: &cpal::Error) {
+    pub(super) fn report(&self, error: &cpal::Error) {
+        let name = &self.name;
         match error.kind() {
             ErrorKind::Xrun => {
                 self.xruns.fetch_add(1, Ordering::Relaxed);
             }
             ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {
-                tracing::debug!(%error, device = name, "a device has something to say");
+                tracing::debug!(%error, device = %name, "a device has something to say");
             }
             ErrorKind::BackendError | ErrorKind::Other if !self.stuck() => {
-                tracing::debug!(%error, device = name, "a device stumbles");
+                tracing::debug!(%error, device = %name, "a device stumbles");
             }
             _ => {
-                let mut why = explain(kind, name, error);
-                if why.trouble == Trouble::Absent {
+                let mut why = explain(self.kind, name, error);
+                // It was there.
+                if matches!(why.trouble, Trouble::Absent | Trouble::Other) {
                     why.trouble = Trouble::Lost;
                 }
                 if let Ok(mut slot) = self.why.lock() {
@@ -244,26 +308,38 @@ impl Health {
         }
     }
 
+    /// Why it works no more, where it does not: it said so, or its callbacks have stopped without a word, as they
+    /// do when a sound server dies.
     pub(super) fn lost(&self) -> Option<DeviceError> {
-        if !self.lost.load(Ordering::Acquire) {
+        if self.lost.load(Ordering::Acquire) {
+            return self.why.lock().ok()?.clone();
+        }
+        let newest = Duration::from_nanos(self.newest.load(Ordering::Relaxed));
+        if self.opened.elapsed().saturating_sub(newest) < SILENCE {
             return None;
         }
-        self.why.lock().ok()?.clone()
+        let words = format!("nothing has come from it for {} s", SILENCE.as_secs());
+        Some(DeviceError::new(self.kind, &self.name, Trouble::Lost, words))
     }
 
-    /// A callback came. Neither locks nor allocates.
+    /// A callback came, with the device's word on its latency where it has one. Neither locks nor allocates, but
+    /// for the first time, which makes its thread quiet.
     pub(super) fn called(&self, latency: Option<Duration>) {
-        self.callbacks.fetch_add(1, Ordering::Relaxed);
+        self.newest.store(self.opened.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        if self.callbacks.fetch_add(1, Ordering::Relaxed) == 0 {
+            quiet();
+        }
         if let Some(latency) = latency {
             self.latency.store(latency.as_nanos() as u64, Ordering::Relaxed);
         }
     }
 
     pub(super) fn status(&self) -> StreamStatus {
+        let latency = Some(self.latency.load(Ordering::Relaxed)).filter(|nanos| *nanos != UNKNOWN);
         StreamStatus {
             callbacks: self.callbacks.load(Ordering::Relaxed),
             xruns: self.xruns.load(Ordering::Relaxed),
-            latency: Duration::from_nanos(self.latency.load(Ordering::Relaxed)),
+            latency: latency.map(Duration::from_nanos),
         }
     }
 }
@@ -275,8 +351,8 @@ pub struct StreamStatus {
     pub callbacks: u64,
     /// Times that the device ran out of sound or of room, by its own count.
     pub xruns: u64,
-    /// How long sound is in the device and the sound server, by their own word.
-    pub latency: Duration,
+    /// How long sound is in the device and the sound server, by their own word; `None` where they say nothing.
+    pub latency: Option<Duration>,
 }
 
 /// Calls `$build::<T>` with the type that holds samples of a format.

@@ -1,6 +1,6 @@
 //! A speaker as a sink of sound.
 
-use super::sound::{Health, Shape, StreamStatus, explain, find, with_sample_type};
+use super::sound::{Health, Pace, Shape, StreamStatus, explain, find, with_sample_type};
 use super::{Choice, DeviceError, DeviceKind, Now, Trouble};
 use crate::live::playout::{Feed, PlayoutConfig, Pull, playout};
 use crate::live::reference::Reference;
@@ -19,8 +19,11 @@ const KIND: DeviceKind = DeviceKind::Speaker;
 /// Samples converted at a time within a callback.
 const CHUNK: usize = 512;
 
+/// Sound comes this long before its time, less what it takes to decode: the jitter buffer sees to that.
+const AHEAD: Duration = Duration::from_millis(5);
+
 /// Time to decode in, and what a callback may come early by.
-const MARGIN: Duration = Duration::from_millis(4);
+const MARGIN: Duration = Duration::from_millis(2);
 
 /// An open speaker. Its sound is to be played at its `captured` time.
 pub struct DeviceSpeaker {
@@ -44,28 +47,25 @@ pub fn open(
     mut reference: impl FnMut(Shape) -> Option<Reference>,
 ) -> Result<DeviceSpeaker, DeviceError> {
     let (device, name, shape) = find(KIND, choice)?;
-    let health = Arc::new(Health::default());
-    let mut start = |fixed: bool| {
-        let (feed, mut pull) = ends(&name, shape)?;
+    let health = Health::new(KIND, &name);
+    let start = |pace: Pace| {
+        let (feed, mut pull) = ends(&name, shape, pace)?;
         if let Some(reference) = reference(shape) {
             pull.set_reference(reference);
         }
         let output =
             Output { pull, channels: shape.channels.into(), rate: shape.sample_rate, now: Arc::clone(&now) };
-        Ok((stream(&device, &name, shape, fixed, output, &health)?, feed))
+        Ok((stream(&device, &name, shape, pace, output, &health)?, feed))
     };
-    let (stream, feed) = match start(true) {
-        Ok(started) => started,
-        Err(_) => start(false)?,
-    };
+    let (stream, feed) = Pace::best(start)?;
     Ok(DeviceSpeaker { feed, health, name, shape, now, _stream: stream })
 }
 
-fn ends(name: &str, shape: Shape) -> Result<(Feed, Pull), DeviceError> {
+fn ends(name: &str, shape: Shape, pace: Pace) -> Result<(Feed, Pull), DeviceError> {
     let config = PlayoutConfig {
         sample_rate: shape.sample_rate,
         channels: shape.ours(),
-        delay: shape.period() + MARGIN,
+        delay: pace.period().saturating_sub(AHEAD) + MARGIN,
         capacity: Duration::from_secs(1),
     };
     playout(config).map_err(|error| DeviceError::new(KIND, name, Trouble::Format, error))
@@ -73,13 +73,13 @@ fn ends(name: &str, shape: Shape) -> Result<(Feed, Pull), DeviceError> {
 
 /// Opens it and closes it again.
 pub(super) fn try_open(device: &cpal::Device, name: &str, shape: Shape) -> Result<(), DeviceError> {
-    let build = |fixed| {
+    let build = |pace| {
         let now: Now = Arc::new(|| Time::ZERO);
-        let (_, pull) = ends(name, shape)?;
+        let (_, pull) = ends(name, shape, pace)?;
         let output = Output { pull, channels: shape.channels.into(), rate: shape.sample_rate, now };
-        stream(device, name, shape, fixed, output, &Arc::new(Health::default()))
+        stream(device, name, shape, pace, output, &Health::new(KIND, name))
     };
-    build(true).or_else(|_| build(false)).map(drop)
+    Pace::best(build).map(drop)
 }
 
 impl DeviceSpeaker {
@@ -153,11 +153,11 @@ fn stream(
     device: &cpal::Device,
     name: &str,
     shape: Shape,
-    fixed: bool,
+    pace: Pace,
     output: Output,
     health: &Arc<Health>,
 ) -> Result<Stream, DeviceError> {
-    let stream = with_sample_type!(shape.format, build(device, name, shape, fixed, output, health));
+    let stream = with_sample_type!(shape.format, build(device, shape, pace, output, health));
     let stream = stream.map_err(|error| explain(KIND, name, &error))?;
     stream.play().map_err(|error| explain(KIND, name, &error))?;
     Ok(stream)
@@ -165,18 +165,18 @@ fn stream(
 
 fn build<T: SizedSample + DeviceSample>(
     device: &cpal::Device,
-    name: &str,
     shape: Shape,
-    fixed: bool,
+    pace: Pace,
     mut output: Output,
     health: &Arc<Health>,
 ) -> Result<Stream, cpal::Error> {
-    let (for_data, for_errors, name) = (Arc::clone(health), Arc::clone(health), name.to_owned());
+    let (for_data, for_errors) = (Arc::clone(health), Arc::clone(health));
     let data = move |data: &mut [T], info: &OutputCallbackInfo| {
         let time = info.timestamp();
-        let latency = time.playback.checked_duration_since(time.callback);
+        // A layer that knows nothing of its latency says 0.
+        let latency = time.playback.checked_duration_since(time.callback).filter(|wait| !wait.is_zero());
         output.give(data, &for_data, latency);
     };
-    let errors = move |error| for_errors.report(KIND, &name, &error);
-    device.build_output_stream(shape.config(fixed), data, errors, Some(Duration::from_secs(2)))
+    let errors = move |error| for_errors.report(&error);
+    device.build_output_stream(shape.config(pace), data, errors, Some(Duration::from_secs(2)))
 }

@@ -91,7 +91,6 @@ pub fn capture(config: CaptureConfig) -> Result<(Push, Microphone), PcmError> {
         servo: Servo::new(),
         voice: None,
         output: None,
-        fader: Fader::new(sample_rate),
         aligned: false,
         in_time: Duration::ZERO,
         counts: CaptureCounts::default(),
@@ -126,11 +125,27 @@ impl Push {
 
 /// Work on a microphone's sound on its way to the encoder, such as an echo canceller.
 pub trait Effect: Send {
+    /// Sound comes at this rate from now on, Hz; whether the effect can work at it. It always can at the
+    /// microphone's own.
+    ///
+    /// At the encoder's rate whole frames of the codec are whole blocks in most cases, and nothing waits for a
+    /// block to fill.
+    fn set_rate(&mut self, sample_rate: u32) -> bool;
+
     /// Samples per channel that it works on at a time.
     fn block(&self) -> usize;
 
-    /// Works on interleaved sound at the microphone's rate, whole blocks of it.
+    /// Works on interleaved sound, whole blocks of it.
     fn process(&mut self, samples: &mut [i16]);
+}
+
+/// Where in the way an [`Effect`] works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// On what the microphone gives.
+    Before,
+    /// On what the encoder gets.
+    After,
 }
 
 /// The call's side of a microphone: a source of sound.
@@ -144,7 +159,6 @@ pub struct Microphone {
     servo: Servo,
     voice: Option<Box<dyn Effect>>,
     output: Option<Output>,
-    fader: Fader,
     /// Whether the sound given is as old as it should be, or the queue must be brought to that first.
     aligned: bool,
     /// How long nothing was missing.
@@ -157,7 +171,11 @@ struct Output {
     sample_rate: u32,
     resampler: Resampler,
     seam: Seam,
-    /// Sound at that rate that is not wanted yet.
+    fader: Fader,
+    place: Place,
+    /// Sound at that rate that the effect has not worked on.
+    raw: Vec<i16>,
+    /// Sound that is not wanted yet.
     held: VecDeque<i16>,
 }
 
@@ -165,6 +183,16 @@ impl Microphone {
     /// Lets `voice` work on the sound, in place of what did before; `None` leaves it as it is.
     pub fn set_voice(&mut self, voice: Option<Box<dyn Effect>>) {
         self.voice = voice;
+        if let Some(output) = &mut self.output {
+            output.place = place(self.voice.as_deref_mut(), self.config.sample_rate, output.sample_rate);
+        }
+    }
+
+    /// From the capture of sound to the moment at which the encoder takes it, as it is now; `None` before the
+    /// first pull.
+    pub fn delay(&self) -> Option<Duration> {
+        let output = self.output.as_ref()?;
+        Some(self.config.delay + self.counts.raised + output.resampler.latency())
     }
 
     /// What happened so far.
@@ -184,11 +212,13 @@ impl Microphone {
         Some(self.smoothed.due(anchor, now, self.read, self.config.sample_rate))
     }
 
-    /// Takes up to `frames` from the queue, worked on.
+    /// Takes up to `frames` from the queue, worked on where the effect comes first.
     fn take(&mut self, frames: usize) -> Option<Pcm> {
         let channels = usize::from(self.config.channels);
         let ready = self.consumer.slots() / channels;
-        let frames = match &self.voice {
+        let before = self.output.as_ref().is_some_and(|o| o.place == Place::Before);
+        let voice = self.voice.as_mut().filter(|_| before);
+        let frames = match &voice {
             // Whole blocks alone.
             Some(voice) => frames.next_multiple_of(voice.block()).min(ready / voice.block() * voice.block()),
             None => frames.min(ready),
@@ -199,11 +229,9 @@ impl Microphone {
         let mut samples = vec![0; frames * channels];
         let _ = self.consumer.pop_partial_slice(&mut samples);
         self.read += frames as u64;
-        if let Some(voice) = &mut self.voice {
+        if let Some(voice) = voice {
             voice.process(&mut samples);
         }
-        self.shared.meter.add(&samples, frames as f32 / self.config.sample_rate as f32);
-        self.fader.apply(&self.shared.volume, &mut samples, channels);
         Pcm::new(samples, self.config.sample_rate, self.config.channels).ok()
     }
 
@@ -241,8 +269,10 @@ impl Microphone {
         if self.output.as_ref().is_none_or(|o| o.sample_rate != sample_rate) {
             let CaptureConfig { sample_rate: from, channels, .. } = self.config;
             let resampler = Resampler::new((from, channels), (sample_rate, channels)).ok()?;
-            let seam = Seam::new(sample_rate, channels);
-            self.output = Some(Output { sample_rate, resampler, seam, held: VecDeque::new() });
+            let (seam, fader) = (Seam::new(sample_rate, channels), Fader::new(sample_rate));
+            let place = place(self.voice.as_deref_mut(), from, sample_rate);
+            let (raw, held) = (Vec::new(), VecDeque::new());
+            self.output = Some(Output { sample_rate, resampler, seam, fader, place, raw, held });
         }
         Some(())
     }
@@ -252,8 +282,9 @@ impl Microphone {
         let position = self.position(now)?;
         let output = self.output.as_ref()?;
         let channels = u64::from(self.config.channels);
-        let held = super::clock::span(output.held.len() as u64 / channels, output.sample_rate) as f64
-            + output.resampler.held().as_nanos() as f64;
+        let held = (output.held.len() + output.raw.len()) as u64 / channels;
+        let held =
+            super::clock::span(held, output.sample_rate) as f64 + output.resampler.held().as_nanos() as f64;
         let delay = self.config.delay + self.counts.raised + output.resampler.latency();
         let wanted = captured.nanos() as f64 - delay.as_nanos() as f64;
         Some((wanted - (position - held)) / 1e9)
@@ -277,19 +308,56 @@ impl Microphone {
         let channels = usize::from(self.config.channels);
         loop {
             let Some(output) = &self.output else { return };
-            let missing = samples.saturating_sub(output.held.len()) / channels;
-            if missing == 0 {
+            let wanted = samples.saturating_sub(output.held.len()) / channels;
+            let block = match &self.voice {
+                Some(voice) if output.place == Place::After => voice.block(),
+                _ => 1,
+            };
+            let wanted = wanted.next_multiple_of(block.max(1));
+            if wanted == 0 {
                 return;
             }
+            let missing = wanted.saturating_sub(output.raw.len() / channels);
+            if missing == 0 {
+                self.finish(wanted * channels);
+                continue;
+            }
             let frames = missing as f64 * f64::from(self.config.sample_rate) / f64::from(output.sample_rate);
-            let Some(sound) = self.take(frames.ceil() as usize) else { return };
+            let Some(sound) = self.take(frames.ceil() as usize) else {
+                let whole = self.output.as_ref().map_or(0, |o| o.raw.len() / channels / block * block);
+                return self.finish(whole * channels);
+            };
             let Some(output) = &mut self.output else { return };
             if let Ok(mut sound) = output.resampler.process(&sound) {
                 output.seam.pass(sound.samples_mut());
-                output.held.extend(sound.samples());
+                output.raw.extend_from_slice(sound.samples());
             }
         }
     }
+
+    /// Brings `samples` of the raw ones to what the encoder gets.
+    fn finish(&mut self, samples: usize) {
+        let Some(output) = &mut self.output else { return };
+        let channels = usize::from(self.config.channels);
+        let work = &mut output.raw[..samples];
+        if let Some(voice) = self.voice.as_mut().filter(|_| output.place == Place::After) {
+            voice.process(work);
+        }
+        let seconds = (samples / channels) as f32 / output.sample_rate as f32;
+        self.shared.meter.add(work, seconds);
+        output.fader.apply(&self.shared.volume, work, channels);
+        output.held.extend(output.raw.drain(..samples));
+    }
+}
+
+/// The best place for an effect between these rates.
+fn place(voice: Option<&mut (dyn Effect + 'static)>, from: u32, to: u32) -> Place {
+    let Some(voice) = voice else { return Place::After };
+    if voice.set_rate(to) {
+        return Place::After;
+    }
+    voice.set_rate(from);
+    Place::Before
 }
 
 impl AudioSource for Microphone {
@@ -322,10 +390,9 @@ impl AudioSource for Microphone {
             self.in_time = Duration::ZERO;
             self.counts.raised = self.counts.raised.saturating_sub(Duration::from_millis(1));
         }
-        let delay = self.config.delay + self.counts.raised + output.resampler.latency();
-        Pcm::new(samples, sample_rate, self.config.channels)
-            .ok()
-            .map(|p| p.at(captured.saturating_sub(delay)))
+        let delay = self.delay()?;
+        let sound = Pcm::new(samples, sample_rate, self.config.channels).ok()?;
+        Some(sound.at(captured.saturating_sub(delay)))
     }
 
     fn channels(&self) -> u8 {

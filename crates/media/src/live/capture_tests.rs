@@ -150,24 +150,71 @@ fn mute_is_silence_and_the_meter_still_shows_who_speaks() {
     assert!((bench.microphone.controls().meter().level().mean + 12.2).abs() < 0.3);
 }
 
-#[test]
-fn an_effect_gets_whole_blocks_and_all_of_the_sound() {
-    struct Halve;
-    impl Effect for Halve {
-        fn block(&self) -> usize {
-            70
-        }
-        fn process(&mut self, samples: &mut [i16]) {
-            assert_eq!(samples.len() % 70, 0);
-            samples.iter_mut().for_each(|s| *s /= 2);
-        }
+/// Halves the sound, in blocks of 70 samples, at these rates.
+struct Halve(&'static [u32], u32);
+
+impl Effect for Halve {
+    fn set_rate(&mut self, sample_rate: u32) -> bool {
+        self.1 = sample_rate;
+        self.0.contains(&sample_rate)
     }
-    let mut bench = Bench::new(0.0);
-    bench.microphone.set_voice(Some(Box::new(Halve)));
+    fn block(&self) -> usize {
+        70
+    }
+    fn process(&mut self, samples: &mut [i16]) {
+        assert_eq!(samples.len() % 70, 0);
+        assert!(self.0.contains(&self.1));
+        samples.iter_mut().for_each(|s| *s /= 2);
+    }
+}
+
+fn halved(bench: &mut Bench) {
     bench.run(500, |_| 0.0);
     let settled = &bench.encoded[60_000..];
     let peak = settled.iter().max().copied().unwrap_or(0);
     assert!((3_950..4_050).contains(&peak), "{peak}");
     let click = worst_click(settled, HZ, RATE);
     assert!(click < 10.0, "{click}");
+}
+
+#[test]
+fn an_effect_gets_whole_blocks_and_all_of_the_sound() {
+    let mut bench = Bench::new(0.0);
+    bench.microphone.set_voice(Some(Box::new(Halve(&[RATE], 0))));
+    halved(&mut bench);
+}
+
+#[test]
+fn an_effect_that_cannot_work_at_the_encoders_rate_works_at_the_microphones() {
+    let (mut push, mut microphone) = capture(CONFIG).unwrap();
+    microphone.set_voice(Some(Box::new(Halve(&[RATE], 0))));
+    let mut loudest = 0;
+    for n in 0..100 {
+        push.push(Time::from_millis(1_000 + 10 * n), &[1_000; 80]);
+        let sound = microphone.pull(Time::from_millis(1_000 + 10 * n), 2 * RATE, 160).unwrap();
+        loudest = loudest.max(sound.samples().iter().copied().max().unwrap_or(0));
+    }
+    assert!((490..520).contains(&loudest), "{loudest}");
+}
+
+#[test]
+fn an_effect_whose_blocks_fit_the_frames_adds_no_delay() {
+    struct Keep;
+    impl Effect for Keep {
+        fn set_rate(&mut self, _: u32) -> bool {
+            true
+        }
+        fn block(&self) -> usize {
+            RATE as usize / 100
+        }
+        fn process(&mut self, _: &mut [i16]) {}
+    }
+    let mut bench = Bench::new(100.0);
+    bench.microphone.set_voice(Some(Box::new(Keep)));
+    bench.run(50, |_| 0.0);
+    let started = bench.microphone.counts();
+    // Long enough for the two clocks to drift by more than a block.
+    bench.run(8_000, |_| 0.0);
+    let counts = bench.microphone.counts();
+    assert_eq!((counts.underruns, counts.raised), (started.underruns, Duration::ZERO), "{counts:?}");
 }

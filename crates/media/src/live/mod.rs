@@ -22,9 +22,9 @@
 //! | microphone's buffer | the device's latency | sound server |
 //! | waiting for the encoder | [`capture::CaptureConfig::delay`], a callback's period and some jitter | [`capture`] |
 //! | resampling to the encoder's rate | [`Resampler::latency`](crate::resample::Resampler::latency), 0.7 ms at 48 kHz | [`capture`] |
-//! | echo canceller | 10 ms to fill a block | `voice` |
+//! | echo canceller | nothing, where the codec's frames are whole blocks of 10 ms at 8, 16, 32 or 48 kHz; else up to 10 ms | `voice` |
 //! | a frame, and the codec's own lag | 10 + 5 ms for AAC-ELD at 10 ms frames | [`codec`](crate::codec) |
-//! | network, and the jitter buffer over it | at least 5 ms | `visavis_proto::rtp::jitter` |
+//! | network, and the jitter buffer over it | at least 10 ms | `visavis_proto::rtp::jitter` |
 //! | waiting for the speaker | [`playout::PlayoutConfig::delay`] | [`playout`] |
 //! | resampling to the speaker's rate | 0.7 ms at 48 kHz | [`playout`] |
 //! | speaker's buffer | the device's latency | sound server |

@@ -232,6 +232,12 @@ impl Feed {
         Duration::from_nanos(super::clock::span(frames, self.config.sample_rate).unsigned_abs())
     }
 
+    /// From the time to play sound at to its callback, as it is now.
+    pub fn delay(&self) -> Duration {
+        let resampling = self.converter.as_ref().map_or(Duration::ZERO, |c| c.resampler.latency());
+        self.config.delay + self.counts.raised + resampling
+    }
+
     /// Level of what the speaker plays.
     pub fn meter(&self) -> &Meter {
         &self.shared.meter

@@ -33,10 +33,13 @@ impl Default for VoiceConfig {
 pub struct Voice {
     processing: AudioProcessing,
     heard: Heard,
-    /// Samples of both channels in 10 ms: of the microphone, of the speaker.
+    config: VoiceConfig,
+    /// The rate that it was made for, Hz.
+    own: u32,
+    /// Rate in Hz and channels: of the sound worked on, of the speaker.
+    forms: [(u32, u8); 2],
+    /// Samples of both channels in 10 ms of these.
     blocks: [usize; 2],
-    /// Samples per channel in a block of the microphone.
-    frames: usize,
     block: Vec<i16>,
     scratch: Vec<i16>,
 }
@@ -44,26 +47,40 @@ pub struct Voice {
 /// How much of what the speaker played may wait for the microphone.
 const LONGEST: Duration = Duration::from_millis(500);
 
+/// The rates of a microphone's sound that it works at, Hz, beside the one that it is made for: those of WebRTC's
+/// processing, and of most codecs.
+const RATES: [u32; 4] = [8_000, 16_000, 32_000, 48_000];
+
 /// A [`Voice`] for a microphone and the [`Reference`] for its speaker, each given as (rate in Hz, channels).
 /// Without echo cancellation the reference need not be used.
 pub fn voice(config: VoiceConfig, microphone: (u32, u8), speaker: (u32, u8)) -> (Voice, Reference) {
-    let processing = AudioProcessing::builder()
-        .config(configuration(config))
-        .capture_config(stream(microphone))
-        .render_config(stream(speaker))
-        .build();
-    let size = |(rate, channels): (u32, u8)| (rate / 100) as usize * usize::from(channels);
-    let blocks = [size(microphone), size(speaker)];
     let (reference, heard) = reference(speaker, LONGEST);
+    let forms = [microphone, speaker];
+    let blocks = forms.map(block);
     let voice = Voice {
-        processing,
+        processing: processing(config, forms),
         heard,
+        config,
+        own: microphone.0,
+        forms,
         blocks,
-        frames: (microphone.0 / 100) as usize,
         block: vec![0; blocks[1]],
         scratch: vec![0; blocks[0].max(blocks[1])],
     };
     (voice, reference)
+}
+
+fn processing(config: VoiceConfig, [microphone, speaker]: [(u32, u8); 2]) -> AudioProcessing {
+    AudioProcessing::builder()
+        .config(configuration(config))
+        .capture_config(stream(microphone))
+        .render_config(stream(speaker))
+        .build()
+}
+
+/// Samples of all channels in 10 ms.
+fn block((rate, channels): (u32, u8)) -> usize {
+    (rate / 100) as usize * usize::from(channels)
 }
 
 fn stream((rate, channels): (u32, u8)) -> StreamConfig {
@@ -88,8 +105,23 @@ fn configuration(config: VoiceConfig) -> Config {
 }
 
 impl Effect for Voice {
+    fn set_rate(&mut self, sample_rate: u32) -> bool {
+        let [(rate, channels), speaker] = self.forms;
+        if sample_rate == rate {
+            return true;
+        }
+        if sample_rate != self.own && !RATES.contains(&sample_rate) {
+            return false;
+        }
+        self.forms = [(sample_rate, channels), speaker];
+        self.blocks = self.forms.map(block);
+        self.scratch = vec![0; self.blocks[0].max(self.blocks[1])];
+        self.processing = processing(self.config, self.forms);
+        true
+    }
+
     fn block(&self) -> usize {
-        self.frames
+        (self.forms[0].0 / 100) as usize
     }
 
     fn process(&mut self, samples: &mut [i16]) {

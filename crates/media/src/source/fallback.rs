@@ -44,7 +44,10 @@ pub struct VideoFallback {
     first: Option<(Box<dyn VideoSource>, Told)>,
     then: Box<dyn VideoSource>,
     scaler: Scaler,
+    /// Of the first, once it has ended.
     size: (u32, u32),
+    /// When the newest picture was asked for.
+    asked: Option<Time>,
     /// Pictures given.
     count: u64,
 }
@@ -53,19 +56,28 @@ impl VideoFallback {
     /// The pictures of `first`; once it ends, `told` is called and `then` gives the rest.
     pub fn new(first: Box<dyn VideoSource>, then: Box<dyn VideoSource>, told: Told) -> Self {
         let size = first.size();
-        VideoFallback { first: Some((first, told)), then, scaler: Scaler::new(), size, count: 0 }
+        VideoFallback { first: Some((first, told)), then, scaler: Scaler::new(), size, asked: None, count: 0 }
     }
 }
 
 impl VideoSource for VideoFallback {
     fn next(&mut self, now: Time) -> Option<Picture> {
-        if self.first.as_ref().is_some_and(|(first, _)| first.ended())
-            && let Some((_, told)) = self.first.take()
+        self.asked = Some(now);
+        let mut picture = None;
+        if let Some((first, _)) = &mut self.first {
+            picture = first.next(now);
+            if picture.is_none() && !first.ended() {
+                return None;
+            }
+        }
+        if picture.is_none()
+            && let Some((first, told)) = self.first.take()
         {
+            self.size = first.size();
             told();
         }
-        let picture = match &mut self.first {
-            Some((first, _)) => first.next(now)?,
+        let picture = match picture {
+            Some(picture) => picture,
             None => self.scaler.scale(&self.then.next(now)?, self.size).ok()?,
         };
         let number = self.count;
@@ -75,18 +87,25 @@ impl VideoSource for VideoFallback {
 
     fn due(&self) -> Option<Time> {
         match &self.first {
-            // Called at once where the first has just ended: then the second one's grid begins.
             Some((first, _)) if !first.ended() => first.due(),
-            _ => self.then.due(),
+            // At once: then the other one's time begins.
+            Some(_) => self.asked,
+            None => self.then.due(),
         }
     }
 
     fn size(&self) -> (u32, u32) {
-        self.size
+        self.first.as_ref().map_or(self.size, |(first, _)| first.size())
     }
 
     fn fps(&self) -> f64 {
         self.first.as_ref().map_or(self.then.fps(), |(first, _)| first.fps())
+    }
+
+    fn suit(&mut self, size: (u32, u32), fps: f64) {
+        if let Some((first, _)) = &mut self.first {
+            first.suit(size, fps);
+        }
     }
 
     fn ended(&self) -> bool {

@@ -34,6 +34,13 @@ pub trait VideoSource: Send {
     /// Pictures a second.
     fn fps(&self) -> f64;
 
+    /// Tells the source what its pictures are for, before the first one: they will be brought to this `size` and
+    /// to at most `fps` a second. A source that can choose comes near to that; the others leave it to whoever
+    /// scales.
+    fn suit(&mut self, size: (u32, u32), fps: f64) {
+        let _ = (size, fps);
+    }
+
     /// Whether no picture will ever come again.
     fn ended(&self) -> bool {
         false

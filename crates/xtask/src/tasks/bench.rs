@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 const CALLS: &str = "signalled_call_through_sockets";
 /// What that of captures is called.
 const CAPTURES: &str = "capture_of_many_calls";
+/// What that of a call through devices is called. It takes a quarter of an hour and a quiet machine, so it runs only
+/// where it is named.
+const DEVICES: &str = "devices";
 /// How often each server is measured.
 const ROUNDS: usize = 3;
 /// Calls in each round, and how many of them begin in a second.
@@ -27,8 +30,9 @@ pub fn run(filter: Option<&str>) -> Steps {
     let mut steps = Steps::new();
     let whole_calls = filter.is_none_or(|filter| CALLS.contains(filter));
     let captures = filter.is_none_or(|filter| CAPTURES.contains(filter));
+    let devices = filter == Some(DEVICES);
     // Asked for by their full names, these run alone.
-    if filter != Some(CALLS) && filter != Some(CAPTURES) {
+    if !filter.is_some_and(|filter| [CALLS, CAPTURES, DEVICES].contains(&filter)) {
         steps.step("bench", "what it costs", || {
             let mut args = vec!["bench", "--workspace", "--bench", "*"];
             args.extend(filter.map(|filter| ["--", filter]).into_iter().flatten());
@@ -42,6 +46,10 @@ pub fn run(filter: Option<&str>) -> Steps {
     if captures {
         let what = "time and memory to inspect a large capture, next to tshark";
         steps.step("captures", what, super::inspect_bench::run);
+    }
+    if devices {
+        let what = "a call from microphone to speaker: delay, holes, echo, processor time";
+        steps.step("devices", what, super::devices_bench::run);
     }
     steps
 }
@@ -101,17 +109,21 @@ impl Server {
         Ok(server)
     }
 
-    /// The processor time of all its threads so far. Unlike utime and stime, which count in hundredths of a second,
-    /// the scheduler's figure is in nanoseconds.
     fn cpu(&self) -> Result<Duration, Failure> {
-        let tasks = format!("/proc/{}/task", self.0.id());
-        let threads = fs::read_dir(&tasks).map_err(|e| Failure::new(format!("cannot read {tasks}: {e}")))?;
-        let nanos = threads.filter_map(|thread| {
-            let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            text.split_whitespace().next()?.parse::<u64>().ok()
-        });
-        Ok(Duration::from_nanos(nanos.sum()))
+        cpu(self.0.id())
     }
+}
+
+/// The processor time of all threads of a process so far. Unlike utime and stime, which count in hundredths of a
+/// second, the scheduler's figure is in nanoseconds.
+pub(super) fn cpu(process: u32) -> Result<Duration, Failure> {
+    let tasks = format!("/proc/{process}/task");
+    let threads = fs::read_dir(&tasks).map_err(|e| Failure::new(format!("cannot read {tasks}: {e}")))?;
+    let nanos = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Ok(Duration::from_nanos(nanos.sum()))
 }
 
 impl Drop for Server {
@@ -137,13 +149,13 @@ fn call(port: u16) -> Result<(), Failure> {
     }
 }
 
-fn start(command: &mut Command) -> Result<Child, Failure> {
+pub(super) fn start(command: &mut Command) -> Result<Child, Failure> {
     let started = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
     started.map_err(|error| Failure::new(format!("cannot run {command:?}: {error}")))
 }
 
 /// Two UDP ports that nobody else has at the moment.
-fn free_ports() -> Result<[u16; 2], Failure> {
+pub(super) fn free_ports() -> Result<[u16; 2], Failure> {
     let open = || UdpSocket::bind(("127.0.0.1", 0)).and_then(|s| Ok((s.local_addr()?.port(), s)));
     let failed = |e: std::io::Error| Failure::new(format!("no free port: {e}"));
     let (one, two) = (open().map_err(failed)?, open().map_err(failed)?);

@@ -1,6 +1,8 @@
 //! One task per file; the short ones are here.
 
 pub mod bench;
+mod chirps;
+mod devices_bench;
 pub mod fuzz;
 mod inspect_bench;
 pub mod interop;

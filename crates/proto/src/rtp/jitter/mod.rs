@@ -63,10 +63,10 @@ pub struct JitterConfig {
 }
 
 impl JitterConfig {
-    /// For sound: a late packet is an audible gap.
+    /// For sound: a late packet is an audible gap, and 10 ms are the shortest frames.
     pub const AUDIO: JitterConfig = JitterConfig {
         kind: MediaKind::Audio,
-        min_delay: Duration::from_millis(20),
+        min_delay: Duration::from_millis(10),
         max_delay: Duration::from_millis(500),
         max_packets: 1_024,
     };

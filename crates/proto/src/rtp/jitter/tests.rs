@@ -93,13 +93,13 @@ fn a_steady_stream_is_released_at_once_and_settles_at_the_least_delay() {
     // The first one waits for one before it until it must be decoded.
     let (first, play_at) = out[0].packet().unwrap();
     assert_eq!((first, out[0].at + DECODE_MARGIN), (0, play_at));
-    assert!(play_at <= ms(1_080) && play_at > ms(1_079));
+    assert!(play_at <= ms(1_060) && play_at > ms(1_059));
     for (i, o) in out.iter().enumerate().skip(2) {
         let (index, play_at) = o.packet().unwrap();
         assert_eq!((index, o.at), (i as u64, ms(1_040 + 20 * i as u64)));
-        assert!(play_at - o.at >= Duration::from_millis(20));
+        assert!(play_at - o.at >= Duration::from_millis(10));
     }
-    assert!((20.0..20.5).contains(&target_ms(&b)), "{}", target_ms(&b));
+    assert!((10.0..10.5).contains(&target_ms(&b)), "{}", target_ms(&b));
     assert_eq!(out.last().unwrap().packet().unwrap().1 - out.last().unwrap().at, b.stats().target_delay);
 }
 
@@ -202,7 +202,7 @@ fn a_pause_in_which_timestamps_stand_still_is_a_jump() {
         assert!(late <= 20, "{late} late after {pause} ms");
         let last = out.last().unwrap();
         let ahead = last.packet().unwrap().1 - last.at;
-        assert!((20..100).contains(&ahead.as_millis()), "{ahead:?}");
+        assert!((10..100).contains(&ahead.as_millis()), "{ahead:?}");
     }
 }
 
@@ -217,7 +217,7 @@ fn a_pause_in_which_timestamps_advance_changes_nothing() {
     let out = run(&mut b, packets);
     assert!(out.iter().skip(1).all(|o| {
         let ahead = o.packet().unwrap().1 - o.at;
-        (20..=40).contains(&ahead.as_millis())
+        (10..=20).contains(&ahead.as_millis())
     }));
 }
 
@@ -232,7 +232,7 @@ fn a_jump_of_timestamps_without_a_pause_is_survived() {
         let out = run(&mut b, packets);
         assert!(out.iter().skip(1).all(|o| {
             let ahead = o.packet().unwrap().1 - o.at;
-            (20..=40).contains(&ahead.as_millis())
+            (10..=20).contains(&ahead.as_millis())
         }));
     }
 }

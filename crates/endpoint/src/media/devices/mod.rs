@@ -1,0 +1,257 @@
+//! Microphone, speaker and camera of a call. One call has them at a time; others send what they would without.
+
+mod camera;
+mod microphone;
+mod session;
+mod speaker;
+
+use self::camera::CallCamera;
+use self::microphone::{CallMicrophone, CallSound};
+use self::session::{Session, lock};
+use self::speaker::CallSpeaker;
+use super::{Sinks, Sources};
+use crate::clock::Clock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::Duration;
+use visavis_media::device::{Choice, DeviceError, DeviceKind, Now};
+use visavis_media::live::voice::VoiceConfig;
+use visavis_media::sink::{AudioSink, VideoSink};
+use visavis_media::source::fallback::VideoFallback;
+use visavis_media::source::{AudioSource, VideoSource};
+use visavis_proto::frame::MediaKind;
+use visavis_proto::io::CallHandle;
+use visavis_report::DeviceReport;
+
+/// Calls that are remembered for [`Devices::report`] once they are over.
+const REMEMBERED: usize = 64;
+
+/// How long devices of a call may take to close before the next call's are opened all the same.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// Which devices calls get.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceOptions {
+    /// Where sound comes from; `None`: not from a device.
+    pub microphone: Option<Choice>,
+    /// Where sound goes; `None`: nowhere.
+    pub speaker: Option<Choice>,
+    /// Where pictures come from; `None`: not from a device.
+    pub camera: Option<Choice>,
+    /// Begin with a silent microphone.
+    pub muted: bool,
+    /// What is done to the microphone's sound.
+    pub voice: VoiceConfig,
+}
+
+/// What became of a call's devices.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum DeviceEvent {
+    /// One was opened.
+    Opened {
+        /// What it is.
+        kind: DeviceKind,
+        /// Its name.
+        name: String,
+        /// What it was opened with, in words: `48000 Hz, 2 channels, i16`.
+        form: String,
+    },
+    /// One could not be opened, or was lost. The call goes on.
+    Gone {
+        /// What is wrong, and what to do about it.
+        error: DeviceError,
+        /// What is sent in its place; `None` for a speaker.
+        instead: Option<&'static str>,
+    },
+    /// Another call has the devices: this one goes on without.
+    Taken {
+        /// The call that has them.
+        by: CallHandle,
+    },
+}
+
+/// The devices of an endpoint's calls: give it to [`Sending::Sources`](super::Sending::Sources) and
+/// [`Receiving::sinks`](super::Receiving::sinks). Clones share the devices.
+#[derive(Clone)]
+pub struct Devices(Arc<Desk>);
+
+/// Told of what becomes of devices, from any thread.
+type Tell = Box<dyn Fn(CallHandle, DeviceEvent) + Send + Sync>;
+
+/// What is common to all calls.
+struct Desk {
+    options: DeviceOptions,
+    clock: Clock,
+    otherwise: Arc<dyn Sources>,
+    tell: Tell,
+    book: Mutex<Book>,
+    /// How many are closing devices: nothing is opened before they have.
+    closing: Arc<(Mutex<u32>, Condvar)>,
+}
+
+/// Who has the devices, and who had them.
+#[derive(Default)]
+struct Book {
+    holder: Option<(CallHandle, Weak<Session>)>,
+    /// Those who were told that they get none.
+    refused: BTreeSet<CallHandle>,
+    finished: BTreeMap<CallHandle, DeviceReport>,
+}
+
+impl Devices {
+    /// Devices for calls of an endpoint with this clock ([`Options::clock`](crate::Options::clock)). Calls without
+    /// them, and kinds that are not asked for, send what `otherwise` has. `tell` hears what becomes of them.
+    pub fn new(
+        options: DeviceOptions,
+        clock: Clock,
+        otherwise: Arc<dyn Sources>,
+        tell: impl Fn(CallHandle, DeviceEvent) + Send + Sync + 'static,
+    ) -> Self {
+        let (tell, book, closing) = (Box::new(tell), Mutex::default(), Arc::default());
+        Devices(Arc::new(Desk { options, clock, otherwise, tell, book, closing }))
+    }
+
+    /// Silences a call's microphone, or lets it be heard again; whether the call has one.
+    pub fn set_muted(&self, call: CallHandle, muted: bool) -> bool {
+        let Some(session) = self.0.session(call).filter(|s| s.has(DeviceKind::Microphone)) else {
+            return false;
+        };
+        session.set_muted(muted);
+        true
+    }
+
+    /// What the devices did so far in a call, or did in one that is over; `None` where it had none.
+    pub fn report(&self, call: CallHandle) -> Option<DeviceReport> {
+        match self.0.session(call) {
+            Some(session) => Some(session.report()),
+            None => lock(&self.0.book).finished.get(&call).cloned(),
+        }
+    }
+}
+
+impl Desk {
+    fn now(&self) -> Now {
+        let clock = self.clock;
+        Arc::new(move || clock.now())
+    }
+
+    /// The call's devices, where it has them.
+    fn session(&self, call: CallHandle) -> Option<Arc<Session>> {
+        let book = lock(&self.book);
+        book.holder.as_ref().filter(|(holder, _)| *holder == call).and_then(|(_, session)| session.upgrade())
+    }
+
+    /// Gives the devices to a call, unless another one has them.
+    fn claim(self: &Arc<Self>, call: CallHandle) -> Option<Arc<Session>> {
+        let mut book = lock(&self.book);
+        // Dropped behind the lock, which the end of a session takes.
+        let current = book.holder.as_ref().and_then(|(holder, s)| Some((*holder, s.upgrade()?)));
+        let found = match current {
+            Some((holder, session)) if holder == call => Ok(session),
+            Some((holder, session)) => Err((book.refused.insert(call), holder, session)),
+            None => {
+                let session = Session::start(call, Arc::clone(self));
+                book.holder = Some((call, Arc::downgrade(&session)));
+                Ok(session)
+            }
+        };
+        if book.refused.len() > REMEMBERED {
+            book.refused.pop_first();
+        }
+        drop(book);
+        match found {
+            Ok(session) => Some(session),
+            Err((new, by, _)) => {
+                if new {
+                    (self.tell)(call, DeviceEvent::Taken { by });
+                }
+                None
+            }
+        }
+    }
+
+    /// A session is over: this is what is left of it.
+    fn finished(&self, call: CallHandle, report: DeviceReport) {
+        let finished = &mut lock(&self.book).finished;
+        finished.insert(call, report);
+        if finished.len() > REMEMBERED {
+            finished.pop_first();
+        }
+    }
+
+    /// Closes devices, which may take its time.
+    fn close(&self, devices: impl Send + 'static) {
+        let closing = Arc::clone(&self.closing);
+        *lock(&closing.0) += 1;
+        let close = move || {
+            drop(devices);
+            *lock(&closing.0) -= 1;
+            closing.1.notify_all();
+        };
+        if let Err(error) = std::thread::Builder::new().name("visavis-close".into()).spawn(close) {
+            // They were closed here, then.
+            tracing::error!(%error, "a device was closed where others wait");
+            *lock(&self.closing.0) -= 1;
+        }
+    }
+
+    /// Waits until what was closed before is closed.
+    fn closed(&self) {
+        let (closing, done) = &*self.closing;
+        // One that never closes must not keep others from being tried.
+        drop(done.wait_timeout_while(lock(closing), CLOSING, |closing| *closing > 0));
+    }
+}
+
+impl Sources for Devices {
+    fn video(&self, call: CallHandle) -> Option<Box<dyn VideoSource>> {
+        let Devices(desk) = self;
+        let otherwise = desk.otherwise.video(call);
+        if desk.options.camera.is_none() {
+            return otherwise;
+        }
+        let Some(session) = desk.claim(call) else { return otherwise };
+        let camera = CallCamera::new(Arc::clone(&session), otherwise.as_ref().map(|o| (o.size(), o.fps())));
+        let Some(otherwise) = otherwise else { return Some(Box::new(camera)) };
+        let told = Box::new(move || session.tell_gone(DeviceKind::Camera));
+        Some(Box::new(VideoFallback::new(Box::new(camera), otherwise, told)))
+    }
+
+    fn audio(&self, call: CallHandle) -> Option<Box<dyn AudioSource>> {
+        let Devices(desk) = self;
+        let otherwise = desk.otherwise.audio(call);
+        if desk.options.microphone.is_none() {
+            return otherwise;
+        }
+        let Some(session) = desk.claim(call) else { return otherwise };
+        Some(match otherwise {
+            Some(otherwise) => Box::new(CallSound::new(session, otherwise)),
+            None => Box::new(CallMicrophone::new(session)),
+        })
+    }
+}
+
+impl Sinks for Devices {
+    fn audio(&self, call: CallHandle) -> Option<Box<dyn AudioSink>> {
+        let Devices(desk) = self;
+        desk.options.speaker.as_ref()?;
+        let session = desk.claim(call)?;
+        Some(Box::new(CallSpeaker::new(session)))
+    }
+
+    fn video(&self, _: CallHandle) -> Option<Box<dyn VideoSink>> {
+        None
+    }
+
+    fn failed(&self, call: CallHandle, _: MediaKind, error: &io::Error) {
+        match self.0.session(call) {
+            Some(session) => session.tell_gone(DeviceKind::Speaker),
+            None => tracing::warn!(%error, call = call.0, "nothing more is played"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,348 @@
+//! `cargo xtask bench devices`: a call from microphone to speaker on a sound server of its own. How long
+//! sound takes from mouth to ear, how often it is missing, how much of an echo is left, and what it costs.
+//!
+//! The sound server has one null sink, `room`, whose two channels are played and heard apart by remapped sinks and
+//! sources: so mouth and ear are recorded by one clock, to the sample.
+
+use super::bench::{cpu, free_ports, start, target_dir};
+use super::chirps::{self, RATE};
+use crate::run::cargo;
+use crate::steps::{Failure, Note};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the call is that is listened to; `VISAVIS_BENCH_SECONDS` says otherwise.
+const LISTENED: u64 = 600;
+/// How long the two calls are whose cost is compared.
+const COSTED: u64 = 60;
+/// Sound, settled and hung up.
+const MARGIN: u64 = 8;
+
+const CODEC: &str = "aac-eld/48000/480";
+
+/// Mouth on the left and ear on the right of `room`; `microphone` hears the mouth, `open` both, which is an echo.
+const ROOM: &str = "\
+load-module module-null-sink sink_name=room norewinds=1 rate=48000 channels=2 channel_map=left,right
+load-module module-remap-sink sink_name=mouth master=room channels=1 channel_map=mono master_channel_map=left remix=no
+load-module module-remap-sink sink_name=ear master=room channels=1 channel_map=mono master_channel_map=right remix=no
+load-module module-remap-source source_name=microphone master=room.monitor channels=1 channel_map=mono master_channel_map=left remix=no
+load-module module-remap-source source_name=open master=room.monitor channels=1 channel_map=mono master_channel_map=right remix=no
+load-module module-null-sink sink_name=far norewinds=1 rate=48000 channels=2 channel_map=left,right
+load-module module-remap-sink sink_name=far-mouth master=far channels=1 channel_map=mono master_channel_map=left remix=no
+load-module module-remap-sink sink_name=far-ear master=far channels=1 channel_map=mono master_channel_map=right remix=no
+load-module module-remap-source source_name=far-microphone master=far.monitor channels=1 channel_map=mono master_channel_map=left remix=no
+";
+
+/// Measures all of it.
+pub(super) fn run() -> Result<Note, Failure> {
+    for program in ["pulseaudio", "pacat", "parec"] {
+        if Command::new(program).arg("--version").stdout(Stdio::null()).status().is_err() {
+            return Err(Failure::new(format!("{program} is not here: `cargo xtask setup` installs it")));
+        }
+    }
+    cargo(&["build", "--release", "--features", "devices", "-p", "visavis", "--bin", "visavis"]).show()?;
+    let program = target_dir().join("release/visavis");
+    let seconds = std::env::var("VISAVIS_BENCH_SECONDS").ok().and_then(|text| text.parse().ok());
+    let room = Room::open()?;
+    let plain = mouth_to_ear(&room, &program, 20, &PLAIN)?;
+    println!("    mouth to ear, nothing done to the voice: {plain}");
+    let voice = mouth_to_ear(&room, &program, 20, &[])?;
+    println!("    mouth to ear with echo canceller, noise suppression and gain control: {voice}");
+    let echo = echo(&room, &program)?;
+    println!("    echo of the far end, {echo:.1} dB down");
+    let (with, without) = (cost(&room, &program, true)?, cost(&room, &program, false)?);
+    let beyond = (with - without) * 100.0;
+    println!(
+        "    VGA at 25 pictures a second both ways: {:.1} % of a core at one end without devices, {:.1} % with",
+        without * 100.0,
+        with * 100.0
+    );
+    let long = mouth_to_ear(&room, &program, seconds.unwrap_or(LISTENED), &PLAIN)?;
+    println!("    {} s: {long}", seconds.unwrap_or(LISTENED));
+    Ok(format!(
+        "mouth to ear {:.0} ms, of it {:.0} ms ours; echo {echo:.0} dB down; {} holes in {} s beside {} of pacat; \
+         {:.1} % of a core, devices {beyond:.1} % of it",
+        long.total,
+        long.ours,
+        long.holes,
+        seconds.unwrap_or(LISTENED),
+        long.holes_of_pacat,
+        without * 100.0 + beyond,
+    ))
+}
+
+const PLAIN: [&str; 3] = ["--no-echo-cancel", "--no-noise-suppression", "--no-gain-control"];
+
+/// What was measured from mouth to ear.
+struct Way {
+    /// Medians, milliseconds: in all, and by visavis's own word what of it is not the sound server's.
+    total: f64,
+    ours: f64,
+    least: f64,
+    most: f64,
+    chirps: usize,
+    /// Chirps that did not come through visavis, and through pacat beside it.
+    holes: usize,
+    holes_of_pacat: usize,
+    /// Underruns by visavis's own count.
+    underruns: u64,
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Way { total, ours, least, most, chirps, holes, holes_of_pacat, underruns } = self;
+        write!(
+            f,
+            "{total:.1} ms ({least:.1} to {most:.1}, {chirps} chirps), {ours:.1} ms of it ours; {holes} holes, \
+             {holes_of_pacat} of pacat beside it; {underruns} underruns counted"
+        )
+    }
+}
+
+/// Lets one end hear the mouth and the other play on the ear, and finds chirps on both.
+fn mouth_to_ear(room: &Room, program: &Path, seconds: u64, more: &[&str]) -> Result<Way, Failure> {
+    let said = room.file("said.raw");
+    write(&said, &chirps::every_second(seconds + 2 * MARGIN))?;
+    let _mouth = room.play(&said, "mouth")?;
+    // The same through pacat alone: parec hears the mouth, and pacat plays it on the far ear.
+    let _loop = room.pass_on("microphone", "far-ear")?;
+    let (heard, looped) = (room.file("heard.raw"), room.file("looped.raw"));
+    let recorders = [room.record("room.monitor", &heard)?, room.record("far.monitor", &looped)?];
+    let [port, _] = free_ports()?;
+    let address = format!("127.0.0.1:{port}");
+    let length = format!("{seconds}s");
+    let answer = ["answer", "--listen", &address, "--max-calls", "1", "--audio-only", "--speaker"];
+    let callee = room.visavis(program, &answer, ("far-microphone", "ear"))?;
+    let call = ["call", &address, "--listen", "127.0.0.1:0", "--audio-only", "--codecs", CODEC, "--mic"];
+    let call = [&call[..], &["--duration", &length], more].concat();
+    let caller = room.visavis(program, &call, ("microphone", "far-ear"))?;
+    let (caller, callee) = (finish(caller)?, finish(callee)?);
+    drop(recorders);
+    let (said, heard) = chirps::find(&heard)?;
+    let (_, looped) = chirps::find(&looped)?;
+    let mut delays: Vec<f64> = heard.iter().filter_map(|ear| delay(&said, *ear)).collect();
+    if delays.is_empty() {
+        return Err(Failure::new("nothing that was said was heard"));
+    }
+    let total = super::bench::median(&mut delays);
+    let (Some(first), Some(last)) = (heard.first(), heard.last()) else {
+        return Err(Failure::new("nothing was heard"));
+    };
+    let during = |times: &[f64]| times.iter().filter(|t| (*first - 0.5..*last + 0.5).contains(*t)).count();
+    let expected = (last - first).round() as usize + 1;
+    let stages = ["waiting_ms", "frame_ms", "codec_ms"].map(|name| number(&caller, name));
+    let ears = ["jitter_buffer_ms", "waiting_ms"].map(|name| number(&callee, name));
+    let ours = stages.into_iter().chain(ears).sum::<Option<f64>>();
+    Ok(Way {
+        total,
+        ours: ours.ok_or_else(|| Failure::new("a stage of the delay is unknown"))?,
+        least: delays.first().copied().unwrap_or_default(),
+        most: delays.last().copied().unwrap_or_default(),
+        chirps: heard.len(),
+        holes: expected.saturating_sub(heard.len()),
+        holes_of_pacat: expected.saturating_sub(during(&looped)),
+        underruns: [&caller, &callee].iter().filter_map(|text| number(text, "underruns")).sum::<f64>() as u64,
+    })
+}
+
+/// From the newest chirp of the mouth's that is older than one of the ear's, milliseconds.
+fn delay(said: &[f64], ear: f64) -> Option<f64> {
+    said.iter().rev().find(|mouth| **mouth < ear).map(|mouth| (ear - mouth) * 1e3)
+}
+
+/// How much weaker the far end's sound comes back than it was, dB: the near end's microphone hears its own speaker
+/// alone.
+fn echo(room: &Room, program: &Path) -> Result<f64, Failure> {
+    let said = room.file("speech.raw");
+    write(&said, &chirps::babble(40))?;
+    let _mouth = room.play(&said, "far-mouth")?;
+    let heard = room.file("echo.raw");
+    let recorder = room.record("far.monitor", &heard)?;
+    let [port, _] = free_ports()?;
+    let address = format!("127.0.0.1:{port}");
+    // The near end: what it plays on the ear is all that its microphone hears.
+    let answer = ["answer", "--listen", &address, "--max-calls", "1", "--audio-only", "--mic", "--speaker"];
+    let near = [&answer[..], &["--no-noise-suppression", "--no-gain-control"]].concat();
+    let near = room.visavis(program, &near, ("open", "ear"))?;
+    let call = [
+        "call",
+        &address,
+        "--listen",
+        "127.0.0.1:0",
+        "--audio-only",
+        "--codecs",
+        "opus",
+        "--mic",
+        "--speaker",
+    ];
+    let call = [&call[..], &PLAIN, &["--duration", "30s"]].concat();
+    let far = room.visavis(program, &call, ("far-microphone", "far-ear"))?;
+    for end in [far, near] {
+        finish(end)?;
+    }
+    drop(recorder);
+    let sound = chirps::read(&heard)?;
+    // The last ten seconds: the canceller has settled, and nobody has hung up.
+    let end = sound.len().saturating_sub(RATE * 4);
+    let part = sound.get(end.saturating_sub(RATE * 10)..end).unwrap_or_default();
+    let power = |side: usize| part.iter().map(|frame| frame[side] * frame[side]).sum::<f64>() + 1.0;
+    if power(0) < 1e6 {
+        return Err(Failure::new("the far end was not heard"));
+    }
+    Ok(10.0 * (power(0) / power(1)).log10())
+}
+
+/// The share of a core that one end of a call needs, VGA at 25 pictures a second both ways.
+fn cost(room: &Room, program: &Path, devices: bool) -> Result<f64, Failure> {
+    let [port, _] = free_ports()?;
+    let address = format!("127.0.0.1:{port}");
+    let media = ["--size", "640x480", "--fps", "25", "--codecs", "h264,opus"];
+    let used: &[&str] = if devices { &["--mic", "--speaker"] } else { &[] };
+    let answer = [&["answer", "--listen", &address, "--max-calls", "1"], &media[..], used].concat();
+    let callee = room.visavis(program, &answer, ("microphone", "ear"))?;
+    let length = format!("{}s", COSTED + MARGIN);
+    let call = ["call", &address, "--listen", "127.0.0.1:0", "--duration", &length];
+    let caller = room.visavis(program, &[&call[..], &media].concat(), ("far-microphone", "far-ear"))?;
+    sleep(Duration::from_secs(MARGIN / 2));
+    let (begun, before) = (Instant::now(), cpu(callee.0.id())?);
+    sleep(Duration::from_secs(COSTED));
+    let used = (cpu(callee.0.id())? - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    for end in [caller, callee] {
+        finish(end)?;
+    }
+    Ok(used)
+}
+
+/// The last number of this name in what visavis printed.
+fn number(text: &str, name: &str) -> Option<f64> {
+    let (_, rest) = text.rsplit_once(&format!("\"{name}\":"))?;
+    rest.split([',', '}']).next()?.parse().ok()
+}
+
+/// Waits for a visavis, and gives what it printed.
+fn finish(mut end: Alive) -> Result<String, Failure> {
+    let Some(mut stdout) = end.0.stdout.take() else { return Err(Failure::new("no output to read")) };
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stdout, &mut text).map_err(|e| Failure::new(e.to_string()))?;
+    Ok(text)
+}
+
+fn write(path: &Path, samples: &[i16]) -> Result<(), Failure> {
+    let octets: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    fs::write(path, octets).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))
+}
+
+/// A child that is killed when nobody needs it any more.
+struct Alive(Child);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A sound server of the benchmark's own.
+struct Room {
+    dir: PathBuf,
+    _server: Alive,
+}
+
+impl Room {
+    fn open() -> Result<Self, Failure> {
+        let dir = std::env::temp_dir().join(format!("visavis-bench-{}", std::process::id()));
+        let failed = |e: std::io::Error| Failure::new(format!("cannot make {}: {e}", dir.display()));
+        fs::create_dir_all(&dir).map_err(failed)?;
+        let socket = dir.join("native");
+        let script = format!(
+            "{ROOM}load-module module-native-protocol-unix socket={} auth-anonymous=1\n",
+            socket.display()
+        );
+        fs::write(dir.join("script.pa"), script).map_err(failed)?;
+        fs::write(dir.join(".asoundrc"), "pcm.!default pulse\nctl.!default pulse\n").map_err(failed)?;
+        let mut command = around(&dir, "pulseaudio");
+        command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "-F"]);
+        let server = Alive(start(command.arg(dir.join("script.pa")).stdout(Stdio::null()))?);
+        let end = Instant::now() + Duration::from_secs(20);
+        while !socket.exists() {
+            if Instant::now() > end {
+                return Err(Failure::new("the sound server does not start"));
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(Room { dir, _server: server })
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = around(&self.dir, program);
+        command.args(arguments);
+        command
+    }
+
+    fn play(&self, file: &Path, sink: &str) -> Result<Alive, Failure> {
+        let form =
+            ["--raw", "--rate=48000", "--channels=1", "--format=s16le", "--latency-msec=50", "-d", sink];
+        let input = File::open(file).map_err(|e| Failure::new(e.to_string()))?;
+        let mut command = self.command("pacat", &form);
+        let player = command.stdin(input).stderr(Stdio::null()).spawn();
+        player.map(Alive).map_err(|e| Failure::new(format!("cannot run pacat: {e}")))
+    }
+
+    /// Plays on a sink what a source hears, by parec and pacat alone.
+    fn pass_on(&self, source: &str, sink: &str) -> Result<[Alive; 2], Failure> {
+        let form = ["--raw", "--rate=48000", "--channels=1", "--format=s16le"];
+        let failed = |e: std::io::Error| Failure::new(format!("parec and pacat cannot be joined: {e}"));
+        let mut command = self.command("parec", &form);
+        command.args(["--latency-msec=10", "-d", source]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut recorder = Alive(command.spawn().map_err(failed)?);
+        let sound = recorder.0.stdout.take().ok_or_else(|| Failure::new("parec gives nothing"))?;
+        let mut command = self.command("pacat", &form);
+        command.args(["--latency-msec=20", "-d", sink]).stdin(sound).stderr(Stdio::null());
+        Ok([recorder, Alive(command.spawn().map_err(failed)?)])
+    }
+
+    /// Records both channels of a monitor.
+    fn record(&self, source: &str, file: &Path) -> Result<Alive, Failure> {
+        let form = ["--raw", "--rate=48000", "--channels=2", "--channel-map=left,right", "--no-remix"];
+        let output = File::create(file).map_err(|e| Failure::new(e.to_string()))?;
+        let mut command = self.command("parec", &form);
+        let recorder =
+            command.args(["--format=s16le", "-d", source]).stdout(output).stderr(Stdio::null()).spawn();
+        recorder.map(Alive).map_err(|e| Failure::new(format!("cannot run parec: {e}")))
+    }
+
+    /// A visavis that hears `source` and plays on `sink`.
+    fn visavis(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        (source, sink): (&str, &str),
+    ) -> Result<Alive, Failure> {
+        let mut command = self.command(&program.display().to_string(), &["--json"]);
+        command.args(arguments).env("PULSE_SOURCE", source).env("PULSE_SINK", sink);
+        start(command.stdout(Stdio::piped())).map(Alive)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // What is left lies in the system's temporary directory.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn around(dir: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("HOME", dir).env("XDG_RUNTIME_DIR", dir).env("XDG_CONFIG_HOME", dir.join("config"));
+    command.env("PULSE_SERVER", format!("unix:{}", dir.join("native").display()));
+    command.env_remove("DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
+    command
+}
