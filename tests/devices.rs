@@ -236,6 +236,47 @@ mod with {
     }
 
     #[test]
+    fn a_call_that_rings_is_heard_on_the_speaker_until_its_caller_gives_up() {
+        let server = Server::start();
+        let (file, address) = (server.file("rung.raw"), format!("127.0.0.1:{}", free_port()));
+        let record = ["--raw", "--rate=48000", "--channels=1", "--format=s16le", "-d", "one.monitor"];
+        let out = fs::File::create(&file).expect("a file");
+        let mut recorder = server.command("parec", &record).stdout(out).spawn().expect("parec runs");
+        // Somebody sits at a terminal, and types nothing.
+        let answer = format!(
+            "exec '{}' answer --ask --speaker --max-calls 1 --listen {address}",
+            env!("CARGO_BIN_EXE_visavis")
+        );
+        let mut person = server.command("script", &["-qfec", &answer, "/dev/null"]);
+        person.env("PULSE_SINK", "one").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let person = person.spawn().expect("script is needed: apt-get install -y bsdutils");
+        let call = ["call", &address, "--listen", "127.0.0.1:0", "--ring-timeout", "5s"];
+        let caller = server.visavis(&call, ("PULSE_SINK", "two"));
+        assert_eq!(caller.status.code(), Some(1), "{caller:?}");
+        let said = person.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&said.stdout);
+        assert!(said.contains("answer it?") && said.contains("the caller gave up"), "{said}");
+        assert!(!said.contains("on the terminal alone") && !said.contains('\u{7}'), "{said}");
+        recorder.kill().expect("it runs");
+        recorder.wait().expect("it ends");
+        let raw = fs::read(file).expect("sound");
+        let sound: Vec<i16> = raw.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        let first = sound.iter().position(|s| s.abs() > 1_000).expect("something is heard");
+        // Two strokes of 0.4 s, the second 0.6 s after the first, then a pause: a window of 0.2 s in each.
+        let window = |at: f64| {
+            let begin = first + (at * 48_000.0) as usize;
+            &sound[begin..begin + 9_600]
+        };
+        for stroke in [0.1, 0.7] {
+            let both = share(window(stroke), 440.0) + share(window(stroke), 480.0);
+            assert!(both > 0.9, "{both} of the stroke at {stroke} s is its two pitches");
+        }
+        for pause in [1.2, 2.2] {
+            assert!(window(pause).iter().all(|s| s.abs() < 300), "it is not quiet {pause} s after it began");
+        }
+    }
+
+    #[test]
     fn silence_and_no_device_at_all_are_said_in_one_line() {
         let server = Server::start();
         let silent =

@@ -57,7 +57,7 @@ pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -
     let expected = args.verdict.expectation(&args.media, &args.peer_media)?;
     let (questions, keys) = args
         .ask
-        .then(|| Questions::begin(Ringer::of_the_terminal(output), show.is_some(), output))
+        .then(|| Questions::begin(Ringer::new(args.live.speaker.as_deref(), output), show.is_some(), output))
         .transpose()?
         .unzip();
     let tickets = peer::tickets(&args.peer, &args.media)?;
@@ -71,7 +71,7 @@ pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -
     };
     let live = Live::begin(&args.live, &mut options, output)?;
     if let Some(show) = &show {
-        show.arm(&mut options);
+        show.arm(&mut options, args.live.mute);
     }
     options.impair = args.impair.impair();
     let impair = options.impair.clone();

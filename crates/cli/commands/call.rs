@@ -31,7 +31,7 @@ pub(crate) async fn run(args: CallArgs, show: Option<Show>, output: &Output) -> 
     let media = options.agent.media;
     let live = Live::begin(&args.live, &mut options, output)?;
     if let Some(show) = &show {
-        show.arm(&mut options);
+        show.arm(&mut options, args.live.mute);
     }
     options.impair = args.impair.impair();
     let impair = options.impair.clone();

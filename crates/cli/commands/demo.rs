@@ -46,7 +46,7 @@ pub(crate) async fn run(args: DemoArgs, show: Option<Show>, output: &Output) -> 
     callee.media.receive.record = Some(Recording { path: video.clone(), keep_aac: args.media.keep_aac });
     let mut caller = side(&args, pitch)?;
     if let Some(show) = &show {
-        show.arm(&mut caller);
+        show.arm(&mut caller, false);
     }
     caller.impair = impair(&args);
     let impair = caller.impair.clone();

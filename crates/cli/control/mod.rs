@@ -41,6 +41,12 @@ impl Calls {
         self.with(|calls| calls.remove(&call));
     }
 
+    /// Silences a call's microphone, where it has one, or lets it be heard.
+    #[cfg(feature = "window")]
+    pub(crate) fn set_muted(&self, call: &CallControl, muted: bool) {
+        self.live.set_muted(call.handle(), muted);
+    }
+
     /// The latest call that is not over.
     #[cfg(feature = "window")]
     pub(crate) fn latest(&self) -> Option<CallControl> {

@@ -64,6 +64,10 @@ impl Show {
             }
             Action::Mute => {
                 let muted = self.0.stage.mute();
+                // A microphone that began silent, or that a script silenced, is silent at its source.
+                if let Some(call) = &call {
+                    calls.set_muted(call, muted);
+                }
                 output.say(if muted { "muted: silence is sent" } else { "not muted any more" });
             }
             Action::Camera => {

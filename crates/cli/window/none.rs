@@ -25,7 +25,7 @@ pub(crate) fn beside(
 }
 
 impl Show {
-    pub(crate) fn arm(&self, _: &mut Options) {
+    pub(crate) fn arm(&self, _: &mut Options, _: bool) {
         match *self {}
     }
 

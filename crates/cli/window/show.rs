@@ -87,9 +87,12 @@ impl Drop for Closes {
 }
 
 impl Show {
-    /// Has everything that calls send and receive shown.
-    pub(crate) fn arm(&self, options: &mut Options) {
+    /// Has everything that calls send and receive shown; `muted` says that they begin with silence.
+    pub(crate) fn arm(&self, options: &mut Options, muted: bool) {
         let stage = &self.0.stage;
+        if muted {
+            stage.mute();
+        }
         if let Sending::Sources(sources) = &mut options.media.send {
             *sources = Arc::new(Tapped { sources: sources.clone(), stage: stage.clone() });
         }
