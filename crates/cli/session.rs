@@ -15,7 +15,7 @@ pub(crate) trait Watch: Send + Sync {
     fn begin(&self, call: u64, record: &CallRecord);
 
     /// Something happened in it, and is in its record.
-    fn event(&self, call: u64, record: &CallRecord, event: &Event);
+    fn observe(&self, call: u64, record: &CallRecord, event: &Event);
 
     /// What was measured by now, twice a second.
     fn figures(&self, call: u64, record: &CallRecord, stats: &[SectionStats]);
@@ -71,7 +71,7 @@ pub(crate) async fn follow(
                 record.observe(&event, established.map(|at| at.elapsed()));
                 say(output, id, &record, &event);
                 if let Some(watch) = &script.watch {
-                    watch.event(id, &record, &event);
+                    watch.observe(id, &record, &event);
                 }
                 if let Event::Ended { .. } = event {
                     break;

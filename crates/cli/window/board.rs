@@ -71,7 +71,7 @@ impl Board {
         };
     }
 
-    fn event(&mut self, call: u64, record: &CallRecord, event: &Event) {
+    fn observe(&mut self, call: u64, record: &CallRecord, event: &Event) {
         let Some(Card { facts, .. }) = self.calls.get_mut(&call) else { return };
         match event {
             Event::Progress { status, reason, .. } if *status > 100 => {
@@ -116,8 +116,8 @@ impl Watch for Shared {
         self.board(|board| board.begin(call, record));
     }
 
-    fn event(&self, call: u64, record: &CallRecord, event: &Event) {
-        self.board(|board| board.event(call, record, event));
+    fn observe(&self, call: u64, record: &CallRecord, event: &Event) {
+        self.board(|board| board.observe(call, record, event));
     }
 
     fn figures(&self, call: u64, record: &CallRecord, stats: &[SectionStats]) {
@@ -146,14 +146,14 @@ mod tests {
         board.idle("answering calls on UDP 127.0.0.1:16402".into());
         assert_eq!((board.current().0, board.current().1.phase), (None, Phase::Waiting));
         board.begin(1, &incoming("Ann"));
-        board.event(1, &incoming("Ann"), &established(1));
+        board.observe(1, &incoming("Ann"), &established(1));
         board.begin(2, &CallRecord::outgoing("sip:ben@192.0.2.7"));
         let (call, facts) = board.current();
         assert_eq!((call, facts.phase), (Some(2), Phase::Calling));
         let mut over = CallRecord::outgoing("sip:ben@192.0.2.7");
         over.end_text = Some("192.0.2.7 refused".into());
         let ended = Event::Ended { call: CallHandle(2), reason: EndReason::LocalHangup, stats: Vec::new() };
-        board.event(2, &over, &ended);
+        board.observe(2, &over, &ended);
         assert_eq!(board.current().1.phase, Phase::Over { lasted: None, good: None });
         let verdict = Verdict { good: false, reasons: vec!["nothing arrived".into()], ..Verdict::default() };
         board.judged(2, &over, &verdict);
