@@ -3,7 +3,7 @@
 //! Which cases the others fail stands in docs/conformance.md with version and date. Here only that the pack goes
 //! through to its end, finds what is beyond doubt, and leaves a capture and reports that agree.
 
-use crate::harness::{Process, SOON, Scratch, VISAVIS, Visavis, alone, free_port, need};
+use crate::harness::{Process, SOON, Scratch, VISAVIS, Visavis, beside_another, free_port, need};
 use crate::{media, wire};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -138,7 +138,7 @@ const HARMLESS: [&str; 11] = [
 
 #[test]
 fn linphone_outlives_most_of_the_pack() {
-    let _alone = alone();
+    let _place = beside_another();
     let scratch = Scratch::new();
     let linphone = crate::linphone::Linphone::start(&scratch, true);
     let args: Vec<&str> = HARMLESS.iter().flat_map(|group| ["--case", *group]).collect();
