@@ -46,6 +46,8 @@ pub struct Voice {
 
 /// How much of what the speaker played may wait for the microphone.
 const LONGEST: Duration = Duration::from_millis(500);
+/// What waits longer was played while nobody took the microphone's sound: its echo was not heard either.
+const STALE: Duration = Duration::from_millis(60);
 
 /// The rates of a microphone's sound that it works at, Hz, beside the one that it is made for: those of WebRTC's
 /// processing, and of most codecs.
@@ -104,6 +106,19 @@ fn configuration(config: VoiceConfig) -> Config {
     }
 }
 
+impl Voice {
+    /// Lets the canceller hear all that has been played. An echo that it met before the sound that made it would stay.
+    fn listen(&mut self) {
+        while self.heard.waiting() > STALE && self.heard.take(&mut self.block) {}
+        while self.heard.take(&mut self.block) {
+            let output = &mut self.scratch[..self.blocks[1]];
+            if let Err(error) = self.processing.process_render_i16(&self.block, output) {
+                tracing::debug!(%error, "the echo canceller missed a block");
+            }
+        }
+    }
+}
+
 impl Effect for Voice {
     fn set_rate(&mut self, sample_rate: u32) -> bool {
         let [(rate, channels), speaker] = self.forms;
@@ -126,16 +141,7 @@ impl Effect for Voice {
 
     fn process(&mut self, samples: &mut [i16]) {
         for block in samples.chunks_exact_mut(self.blocks[0]) {
-            // More waits than a device gives at once: the microphone has lost sound, and this catches up.
-            let behind = self.heard.waiting() > LONGEST / 2;
-            for _ in 0..if behind { 2 } else { 1 } {
-                if self.heard.take(&mut self.block) {
-                    let output = &mut self.scratch[..self.blocks[1]];
-                    if let Err(error) = self.processing.process_render_i16(&self.block, output) {
-                        tracing::debug!(%error, "the echo canceller missed a block");
-                    }
-                }
-            }
+            self.listen();
             let output = &mut self.scratch[..self.blocks[0]];
             match self.processing.process_capture_i16(block, output) {
                 Ok(()) => block.copy_from_slice(output),

@@ -106,6 +106,29 @@ fn the_echo_is_30_db_down_and_who_speaks_against_it_is_kept() {
 }
 
 #[test]
+fn what_was_played_before_the_microphone_was_heard_does_not_stand_in_the_way() {
+    let far = speech(10, 120.0, 3);
+    let echo = room(&far, 480, 0.3);
+    let (mut voice, mut reference) = voice(ECHO, (RATE, 1), (RATE, 1));
+    reference.heard(&[0; 30 * BLOCK]);
+    let pcm = |sound: &[f32]| -> Vec<i16> { sound.iter().map(|s| s.round() as i16).collect() };
+    let mut out = Vec::new();
+    for (n, (far, near)) in far.chunks_exact(2 * BLOCK).zip(echo.chunks_exact(2 * BLOCK)).enumerate() {
+        // The speaker's callbacks are not those of the microphone: two blocks at once now, then none.
+        let far = pcm(far);
+        let (first, second) = far.split_at(if n % 2 == 0 { 2 * BLOCK } else { BLOCK });
+        reference.heard(first);
+        let mut near = pcm(near);
+        voice.process(&mut near[..BLOCK]);
+        reference.heard(second);
+        voice.process(&mut near[BLOCK..]);
+        out.extend(near.into_iter().map(f32::from));
+    }
+    let loss = louder(&echo[seconds(5..10)], &out[seconds(5..10)]);
+    assert!(loss >= 30.0, "{loss}");
+}
+
+#[test]
 fn without_the_switch_the_echo_stays() {
     let far = speech(6, 120.0, 3);
     let echo = room(&far, 960, 0.3);
