@@ -39,11 +39,16 @@ impl Clock {
         (self.origin + start).into()
     }
 
-    /// The reading at a wall-clock time that the kernel noted (since the Unix epoch), which lies at most a
-    /// second before `now`: farther away means that the wall clock was stepped, and `now` is the better guess.
-    pub fn at_unix(&self, unix: Duration, now: Time) -> Time {
-        let wall_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        match wall_now.checked_sub(unix) {
+    /// What the machine's wall clock says now, since the Unix epoch.
+    pub(crate) fn wall() -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// The reading at a wall-clock time that the kernel noted (since the Unix epoch), where the wall clock said `wall`
+    /// at `now`. It lies at most a second before `now`: farther away means that the wall clock was stepped, and `now` is
+    /// the better guess.
+    pub(crate) fn at_unix(unix: Duration, (now, wall): (Time, Duration)) -> Time {
+        match wall.checked_sub(unix) {
             Some(ago) if ago < Duration::from_secs(1) => now.saturating_sub(ago),
             _ => now,
         }
@@ -62,12 +67,11 @@ mod tests {
 
     #[test]
     fn a_kernel_time_stamp_is_placed_on_the_monotonic_clock() {
-        let clock = Clock::start();
-        let now = clock.now() + Duration::from_secs(10);
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let stamped = clock.at_unix(wall - Duration::from_millis(30), now);
-        let ago = now.since(stamped);
-        assert!(ago >= Duration::from_millis(30) && ago < Duration::from_millis(500), "{ago:?}");
-        assert_eq!(clock.at_unix(wall - Duration::from_secs(3600), now), now);
+        let now = Clock::start().now() + Duration::from_secs(10);
+        let wall = Clock::wall();
+        let ago = |ms| now.since(Clock::at_unix(wall - Duration::from_millis(ms), (now, wall)));
+        assert_eq!(ago(30), Duration::from_millis(30));
+        assert_eq!(ago(3_600_000), Duration::ZERO);
+        assert_eq!(Clock::at_unix(wall + Duration::from_millis(1), (now, wall)), now);
     }
 }

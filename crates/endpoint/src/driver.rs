@@ -208,7 +208,7 @@ impl Driver {
             let Ok(more) = socket.receive(batch) else { return };
             let clock = self.clock;
             let now = clock.now();
-            for datagram in socket.datagrams(batch, &clock, now) {
+            for datagram in socket.datagrams(batch, now) {
                 self.datagram(now, self.main_id, datagram);
                 self.drain();
             }
@@ -494,7 +494,7 @@ async fn read(id: SocketId, socket: Arc<Socket>, clock: Clock, out: mpsc::Sender
             continue;
         }
         let now = clock.now();
-        for d in socket.datagrams(&batch, &clock, now) {
+        for d in socket.datagrams(&batch, now) {
             let (local, remote, received, data) = (d.local, d.remote, d.received, d.data.to_vec());
             let datagram = SideDatagram { socket: id, local, remote, received, data };
             if out.try_send(datagram).is_err() && out.is_closed() {

@@ -97,12 +97,9 @@ impl Socket {
     }
 
     /// The datagrams of the last [`Socket::receive`], those that the kernel had joined apart again.
-    pub(crate) fn datagrams<'a>(
-        &'a self,
-        batch: &'a Batch,
-        clock: &'a Clock,
-        now: Time,
-    ) -> impl Iterator<Item = Received<'a>> {
+    pub(crate) fn datagrams<'a>(&'a self, batch: &'a Batch, now: Time) -> impl Iterator<Item = Received<'a>> {
+        // Read once: what is done with one datagram must not make the next one look older.
+        let read = (now, Clock::wall());
         let filled = batch.metas.iter().zip(&batch.buffers).take(batch.filled);
         filled.flat_map(move |(meta, buffer)| {
             let local = match meta.dst_ip {
@@ -110,7 +107,7 @@ impl Socket {
                 None => self.local,
             };
             let remote = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
-            let received = meta.timestamp.map_or(now, |unix| clock.at_unix(unix, now));
+            let received = meta.timestamp.map_or(now, |unix| Clock::at_unix(unix, read));
             let data = &buffer[..meta.len.min(buffer.len())];
             data.chunks(meta.stride.max(1)).map(move |data| Received { local, remote, received, data })
         })
@@ -152,9 +149,7 @@ mod tests {
             socket.readable().await.unwrap();
             if socket.receive(&mut batch).is_ok() {
                 let now = clock.now();
-                got.extend(
-                    socket.datagrams(&batch, &clock, now).map(|d| (d.local, d.remote, d.data.to_vec())),
-                );
+                got.extend(socket.datagrams(&batch, now).map(|d| (d.local, d.remote, d.data.to_vec())));
             }
         }
         got

@@ -283,7 +283,7 @@ impl Worker {
             let Ok(more) = socket.receive(batch) else { return };
             let clock = self.shared.clock;
             let now = clock.now();
-            for Received { local, remote, received, data } in socket.datagrams(batch, &clock, now) {
+            for Received { local, remote, received, data } in socket.datagrams(batch, now) {
                 let datagram = Received { local, remote, received, data };
                 match &mut self.gate {
                     Some(gate) => gate.receive(SOCKET, datagram),
