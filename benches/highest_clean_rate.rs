@@ -1,7 +1,7 @@
 //! The highest clean rate that `visavis load` finds, next to the one that sipp's own caller finds by the same steps and
 //! the same conditions, against `visavis answer` and sipp's own callee: `cargo bench --bench highest_clean_rate`.
 //!
-//! Each step is a process of its own and each search has a callee of its own, all on loopback, bounded in calls and
+//! Each step has processes of its own for caller and callee, all on loopback, bounded in calls and
 //! time. The two callers take turns, so that whatever else the machine does bears on both alike.
 #![allow(missing_docs, clippy::print_stdout, reason = "a program that prints what it measured")]
 
@@ -78,11 +78,12 @@ fn main() -> Outcome<()> {
 
 /// Finds the highest clean rate.
 fn search(caller: Caller, callee: Callee) -> Outcome<Option<f64>> {
-    let port = UdpSocket::bind(("127.0.0.1", 0))?.local_addr()?.port();
-    let target = format!("127.0.0.1:{port}");
-    let _running = start(callee, port)?;
     let mut search = Search::new(LOW, HIGH, PRECISION, TRIES);
     while let Some(rate) = search.next() {
+        // What a step beyond its strength leaves in a callee lasts for 64*T1, and would spoil the next ones.
+        let port = UdpSocket::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let target = format!("127.0.0.1:{port}");
+        let _running = start(callee, port)?;
         let calls = Search::calls(rate, STEP);
         let tally = match caller {
             Caller::Visavis => by_visavis(&target, rate, calls)?,
