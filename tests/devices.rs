@@ -386,6 +386,7 @@ mod with {
         let mut server = Server::with(ROOM);
         let caller = ["--mic", "--speaker", "--duration", "9s"];
         let [caller, callee] = call(&mut server, &caller, &[], |server| {
+            // By then the call is up and its devices are open: what was opened is counted below.
             std::thread::sleep(Duration::from_secs(4));
             server.stop();
         });
