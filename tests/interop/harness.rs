@@ -173,7 +173,8 @@ impl Process {
     /// Types a line into its stdin.
     pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
-        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).unwrap_or_else(|e| {
+        // In one write: a program that ends on the first octet has no chance to close the pipe before the last.
+        stdin.write_all(format!("{line}\n").as_bytes()).unwrap_or_else(|e| {
             panic!("{} does not listen: {e}\n{}", self.name, self.output());
         });
     }
