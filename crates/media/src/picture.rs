@@ -52,6 +52,14 @@ pub struct Plane<'a> {
 }
 
 impl<'a> Plane<'a> {
+    /// A row, counted from the top: `width` octets.
+    ///
+    /// # Panics
+    /// Where the plane has no such row.
+    pub fn row(&self, row: usize) -> &'a [u8] {
+        &self.data[row * self.stride..][..self.width]
+    }
+
     /// The rows from the top down, each `width` octets.
     pub fn rows(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let width = self.width;

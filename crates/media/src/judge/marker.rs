@@ -5,7 +5,6 @@
 //! its time is taken from the middle between the two, which the symmetrical smear of a codec leaves alone.
 
 use crate::source::pattern::PULSE;
-use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
 /// The smoothing's length, twice, seconds.
@@ -20,9 +19,7 @@ const PURITY: f64 = 0.5;
 #[derive(Debug)]
 pub(super) struct MarkerFinder {
     sample_rate: f64,
-    /// Turn of the oscillator per sample, and where it stands.
-    step: f64,
-    phase: f64,
+    oscillator: Oscillator,
     smoothing: [[MovingAverage; 2]; 2],
     power: MovingAverage,
     index: u64,
@@ -37,8 +34,7 @@ impl MarkerFinder {
         let average = || MovingAverage::new(length);
         MarkerFinder {
             sample_rate,
-            step: frequency / sample_rate,
-            phase: 0.0,
+            oscillator: Oscillator::new(frequency / sample_rate),
             smoothing: [[average(), average()], [average(), average()]],
             power: MovingAverage::new(2 * length - 1),
             index: 0,
@@ -49,8 +45,7 @@ impl MarkerFinder {
     /// Takes the next sample (1.0 is full scale); gives a marker's start, in samples from the first, once its
     /// end was heard.
     pub(super) fn push(&mut self, sample: f64) -> Option<f64> {
-        let (sin, cos) = (TAU * self.phase).sin_cos();
-        self.phase = (self.phase + self.step).fract();
+        let (sin, cos) = self.oscillator.next();
         let [in_phase, quadrature] = &mut self.smoothing;
         let real = in_phase.iter_mut().fold(sample * cos, |value, average| average.push(value));
         let imaginary = quadrature.iter_mut().fold(sample * sin, |value, average| average.push(value));
@@ -100,15 +95,46 @@ impl MarkerFinder {
     }
 }
 
+/// Sine and cosine of an angle that grows evenly.
+#[derive(Debug)]
+struct Oscillator {
+    /// Turns a sample.
+    step: f64,
+    /// Sine and cosine of a step, and of where it stands.
+    turn: (f64, f64),
+    now: (f64, f64),
+    count: u64,
+}
+
+impl Oscillator {
+    /// Samples between two that are worked out anew, so that rounding does not add up.
+    const ANEW: u64 = 1_024;
+
+    fn new(step: f64) -> Self {
+        Oscillator { step, turn: (TAU * step).sin_cos(), now: (0.0, 1.0), count: 0 }
+    }
+
+    fn next(&mut self) -> (f64, f64) {
+        if self.count.is_multiple_of(Self::ANEW) {
+            self.now = (TAU * (self.count as f64 * self.step).fract()).sin_cos();
+        }
+        self.count += 1;
+        let ((sin, cos), (turn_sin, turn_cos)) = (self.now, self.turn);
+        self.now = (sin * turn_cos + cos * turn_sin, cos * turn_cos - sin * turn_sin);
+        (sin, cos)
+    }
+}
+
 #[derive(Debug)]
 struct MovingAverage {
-    window: VecDeque<f64>,
+    window: Vec<f64>,
+    oldest: usize,
     sum: f64,
 }
 
 impl MovingAverage {
     fn new(length: usize) -> Self {
-        MovingAverage { window: VecDeque::from(vec![0.0; length]), sum: 0.0 }
+        MovingAverage { window: vec![0.0; length], oldest: 0, sum: 0.0 }
     }
 
     fn length(&self) -> usize {
@@ -116,9 +142,8 @@ impl MovingAverage {
     }
 
     fn push(&mut self, value: f64) -> f64 {
-        let oldest = self.window.pop_front().unwrap_or(0.0);
-        self.window.push_back(value);
-        self.sum += value - oldest;
+        self.sum += value - std::mem::replace(&mut self.window[self.oldest], value);
+        self.oldest = if self.oldest + 1 == self.window.len() { 0 } else { self.oldest + 1 };
         self.sum / self.window.len() as f64
     }
 }

@@ -59,6 +59,9 @@ impl AudioSource for ToneSource {
             let marker = marker_share(second);
             let tone = level * (1.0 - marker) * (TAU * self.phase).sin();
             self.phase = (self.phase + step).fract();
+            if marker <= 0.0 {
+                return tone.round() as i16;
+            }
             let beep = marker_level * marker * (TAU * self.tone.marker_frequency * second).sin();
             (tone + beep).round() as i16
         });

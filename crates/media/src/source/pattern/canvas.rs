@@ -1,10 +1,9 @@
-//! Drawing into a picture: filled areas, anti-aliased shapes and captions.
-//!
-//! Only additions, multiplications, divisions and square roots of floating-point numbers are used: these are
-//! exact to the last bit on every machine, so the same picture comes out everywhere.
+//! Drawing into a picture: filled areas, shapes and captions.
 
 use super::font;
+use super::shape::Shape;
 use crate::picture::{Component, Picture};
+use std::ops::Range;
 
 /// A colour in video range: luma 16 to 235, chroma 16 to 240 around 128.
 #[derive(Clone, Copy)]
@@ -17,6 +16,14 @@ impl Colour {
     pub(super) const fn grey(luma: u8) -> Self {
         Colour(luma, 128, 128)
     }
+
+    fn of(self, component: Component) -> u8 {
+        match component {
+            Component::Y => self.0,
+            Component::Cb => self.1,
+            Component::Cr => self.2,
+        }
+    }
 }
 
 /// An area in pixels: left, top, right, bottom, the last two not included.
@@ -25,73 +32,70 @@ pub(super) struct Area(pub(super) u32, pub(super) u32, pub(super) u32, pub(super
 
 pub(super) struct Canvas<'a> {
     picture: &'a mut Picture,
+    components: &'static [Component],
 }
 
 impl<'a> Canvas<'a> {
     pub(super) fn new(picture: &'a mut Picture) -> Self {
-        Canvas { picture }
+        Canvas { picture, components: &Component::ALL }
+    }
+
+    /// A canvas that leaves chroma as it is.
+    pub(super) fn luma(picture: &'a mut Picture) -> Self {
+        Canvas { picture, components: &[Component::Y] }
+    }
+
+    /// Width and height of the picture, pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        self.picture.size()
     }
 
     /// Fills an area with a colour of its own at each place (`x`, `y` in luma pixels).
     pub(super) fn paint(&mut self, area: Area, colour: impl Fn(u32, u32) -> Colour) {
-        self.each(area, |x, y, component, sample| {
-            let Colour(luma, cb, cr) = colour(x, y);
-            *sample = match component {
-                Component::Y => luma,
-                Component::Cb => cb,
-                Component::Cr => cr,
-            };
+        self.rows(area, |component, columns, row, line| {
+            let step = if component == Component::Y { 1 } else { 2 };
+            for (column, sample) in columns.zip(line) {
+                *sample = colour(column * step, row * step).of(component);
+            }
         });
     }
 
     pub(super) fn fill(&mut self, area: Area, colour: Colour) {
-        self.paint(area, |_, _| colour);
+        self.rows(area, |component, _, _, line| line.fill(colour.of(component)));
     }
 
-    /// Lays a colour over an area, as strongly at each place as `cover` says (0.0 to 1.0; `x`, `y` are the
-    /// pixel's middle).
-    pub(super) fn blend(&mut self, area: Area, colour: Colour, cover: impl Fn(f64, f64) -> f64) {
-        self.each(area, |x, y, component, sample| {
-            let (middle, over) = match component {
-                Component::Y => (0.5, colour.0),
-                Component::Cb => (1.0, colour.1),
-                Component::Cr => (1.0, colour.2),
-            };
-            let cover = cover(f64::from(x) + middle, f64::from(y) + middle).clamp(0.0, 1.0);
-            let under = f64::from(*sample);
-            *sample = (under + (f64::from(over) - under) * cover + 0.5) as u8;
-        });
-    }
-
-    /// A disc around (`x`, `y`).
-    pub(super) fn disc(&mut self, (x, y): (f64, f64), radius: f64, colour: Colour) {
-        self.blend(around(x, y, radius + 1.0), colour, |px, py| radius + 0.5 - distance(px - x, py - y));
-    }
-
-    /// A ring around (`x`, `y`): `radius` to the middle of its stroke.
-    pub(super) fn ring(&mut self, (x, y): (f64, f64), radius: f64, stroke: f64, colour: Colour) {
-        let half = stroke / 2.0;
-        self.blend(around(x, y, radius + half + 1.0), colour, |px, py| {
-            half + 0.5 - (distance(px - x, py - y) - radius).abs()
-        });
-    }
-
-    /// A straight line with round ends.
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: f64, colour: Colour) {
-        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        let length2 = dx * dx + dy * dy;
-        let half = stroke / 2.0;
-        let margin = half + 1.0;
+    /// Lays a colour over a shape.
+    pub(super) fn lay(&mut self, shape: Shape, colour: Colour) {
+        let [left, top, right, bottom] = shape.bounds();
         let area = Area(
-            (from.0.min(to.0) - margin).max(0.0) as u32,
-            (from.1.min(to.1) - margin).max(0.0) as u32,
-            (from.0.max(to.0) + margin) as u32 + 1,
-            (from.1.max(to.1) + margin) as u32 + 1,
+            left.max(0.0) as u32,
+            top.max(0.0) as u32,
+            right.max(0.0) as u32 + 1,
+            bottom.max(0.0) as u32 + 1,
         );
-        self.blend(area, colour, |px, py| {
-            let (px, py) = (px - from.0, py - from.1);
-            let along = if length2 > 0.0 { ((px * dx + py * dy) / length2).clamp(0.0, 1.0) } else { 0.0 };
-            half + 0.5 - distance(px - along * dx, py - along * dy)
+        self.rows(area, |component, columns, row, line| {
+            let (step, middle) = if component == Component::Y { (1.0, 0.5) } else { (2.0, 1.0) };
+            let over = colour.of(component);
+            let y = step * f64::from(row) + middle;
+            let Some(chord) = shape.chord(y) else { return };
+            // Places among `line` of the columns whose middles lie in a range of x, and of the one beside it at either end.
+            let places =
+                |x: f64| ((x - middle) / step - f64::from(columns.start)).clamp(0.0, line.len() as f64);
+            let reach = places(*chord.reach.start() - step) as usize
+                ..places(*chord.reach.end() + 2.0 * step) as usize;
+            let (even, all) = chord.even.map_or((0..0, false), |(even, all)| {
+                (places(*even.start() + 2.0 * step) as usize..places(*even.end() - step) as usize, all)
+            });
+            let even = if even.is_empty() { reach.end..reach.end } else { even };
+            for place in (reach.start..even.start).chain(even.end..reach.end) {
+                let x = step * f64::from(columns.start + place as u32) + middle;
+                let cover = shape.cover((x, y)).clamp(0.0, 1.0);
+                let under = f64::from(line[place]);
+                line[place] = (under + (f64::from(over) - under) * cover + 0.5) as u8;
+            }
+            if all {
+                line[even].fill(over);
+            }
         });
     }
 
@@ -108,14 +112,14 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Calls `f` for every sample of every plane within `area`, with the place of its first luma pixel. A
+    /// Calls `f` for the part of every row of every plane that lies within `area`, with its columns and its number. A
     /// chroma sample belongs to the area if its upper left luma pixel does.
-    fn each(
+    fn rows(
         &mut self,
         Area(left, top, right, bottom): Area,
-        mut f: impl FnMut(u32, u32, Component, &mut u8),
+        mut f: impl FnMut(Component, Range<u32>, u32, &mut [u8]),
     ) {
-        for component in Component::ALL {
+        for &component in self.components {
             let step = if component == Component::Y { 1 } else { 2 };
             let plane = self.picture.plane(component);
             let (width, height) = (plane.width as u32, plane.height as u32);
@@ -128,23 +132,51 @@ impl<'a> Canvas<'a> {
             for row in rows {
                 let start = row as usize * width as usize;
                 let line = &mut samples[start + columns.start as usize..start + columns.end as usize];
-                for (column, sample) in columns.clone().zip(line) {
-                    f(column * step, row * step, component, sample);
-                }
+                f(component, columns.clone(), row, line);
             }
         }
     }
 }
 
-fn around(x: f64, y: f64, radius: f64) -> Area {
-    Area(
-        (x - radius).max(0.0) as u32,
-        (y - radius).max(0.0) as u32,
-        (x + radius).max(0.0) as u32 + 1,
-        (y + radius).max(0.0) as u32 + 1,
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn distance(x: f64, y: f64) -> f64 {
-    (x * x + y * y).sqrt()
+    /// `lay`, with every pixel worked out.
+    fn lay_slowly(picture: &mut Picture, shape: Shape, colour: Colour) {
+        for component in Component::ALL {
+            let (step, middle) = if component == Component::Y { (1.0, 0.5) } else { (2.0, 1.0) };
+            let width = picture.plane(component).width;
+            for (index, sample) in picture.plane_mut(component).iter_mut().enumerate() {
+                let middle = |place: usize| step * place as f64 + middle;
+                let cover = shape.cover((middle(index % width), middle(index / width))).clamp(0.0, 1.0);
+                let under = f64::from(*sample);
+                *sample = (under + (f64::from(colour.of(component)) - under) * cover + 0.5) as u8;
+            }
+        }
+    }
+
+    #[test]
+    fn a_shape_covers_what_its_definition_says_of_every_pixel() {
+        let mut seed = 7_u32;
+        let mut random = |most: f64| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(seed >> 8) / f64::from(1 << 24) * most
+        };
+        for round in 0..300 {
+            let (middle, to) = ((random(130.0) - 10.0, random(100.0) - 10.0), (random(120.0), random(90.0)));
+            let (radius, stroke) = (random(40.0), random(12.0));
+            let shape = match round % 3 {
+                0 => Shape::Disc { middle, radius },
+                1 => Shape::Ring { middle, radius, stroke },
+                _ => Shape::Line { from: middle, to, stroke },
+            };
+            let mut quick = Picture::new(122, 90).unwrap();
+            Canvas::new(&mut quick).fill(Area(0, 0, 122, 90), Colour::grey(77));
+            let mut slow = quick.clone();
+            Canvas::new(&mut quick).lay(shape, Colour(200, 90, 170));
+            lay_slowly(&mut slow, shape, Colour(200, 90, 170));
+            assert!(quick == slow, "{shape:?}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::canvas::{Area, Canvas, Colour};
 use super::font;
+use super::shape::Shape;
 use crate::picture::{Picture, PictureError};
 
 const GROUND: Colour = Colour(40, 140, 120);
@@ -27,7 +28,8 @@ pub fn card(width: u32, height: u32, text: &str) -> Result<Picture, PictureError
             canvas.fill(Area(x, centre - reach, x + 1, centre + reach), grey);
         }
         let (x, y, reach) = (f64::from(middle), f64::from(centre), 3.0 * f64::from(unit));
-        canvas.line((x - reach, y + reach), (x + reach, y - reach), f64::from(unit) / 2.0, STRIPE);
+        let (from, to) = ((x - reach, y + reach), (x + reach, y - reach));
+        canvas.lay(Shape::Line { from, to, stroke: f64::from(unit) / 2.0 }, STRIPE);
     }
     let scale = (width * 8 / 10 / font::width(text).max(1)).clamp(1, (unit / 5).max(1));
     let left = width.saturating_sub(font::width(text) * scale) / 2;

@@ -216,9 +216,10 @@ impl<'a> View<'a> {
         let columns = self.left + columns.start..self.left + columns.end;
         let rows = middle(row, ROWS, self.height);
         let count = (columns.len() * rows.len()) as i32;
-        let lines = self.plane.rows().skip(self.top + rows.start).take(rows.len());
-        let sum: i32 =
-            lines.map(|line| line[columns.clone()].iter().map(|&s| i32::from(s)).sum::<i32>()).sum();
+        let sum: i32 = rows
+            .flat_map(|row| &self.plane.row(self.top + row)[columns.clone()])
+            .map(|&sample| i32::from(sample))
+            .sum();
         (sum + count / 2) / count
     }
 }

@@ -13,13 +13,15 @@ mod canvas;
 mod card;
 mod code;
 mod font;
+mod shape;
 
 pub use card::card;
 pub use code::{Reading, Stamp};
 
 use super::{FrameRate, Grid, VideoSource};
-use crate::picture::{MAX_DIMENSION, Picture};
+use crate::picture::{Component, MAX_DIMENSION, Picture};
 use canvas::{Area, Canvas, Colour};
+use shape::Shape;
 use std::time::Duration;
 use visavis_proto::time::Time;
 
@@ -72,10 +74,19 @@ impl Pattern {
     /// Its `captured` and `sequence` are left at their defaults.
     pub fn draw(&self, stamp: Stamp) -> Picture {
         let mut picture = self.backdrop.clone();
-        draw_movement(&mut picture, stamp);
-        draw_captions(&mut picture, stamp);
-        draw_code(&mut picture, stamp);
+        draw_foreground(&mut Canvas::new(&mut picture), stamp);
         picture
+    }
+
+    /// Draws the luma of the picture of that stamp over whatever `picture` shows; its chroma means nothing afterwards.
+    pub(crate) fn draw_luma(&self, stamp: Stamp, picture: &mut Picture) {
+        if picture.size() == self.size() {
+            let luma = self.backdrop.plane(Component::Y).data;
+            picture.plane_mut(Component::Y).copy_from_slice(luma);
+        } else {
+            *picture = self.backdrop.clone();
+        }
+        draw_foreground(&mut Canvas::luma(picture), stamp);
     }
 }
 
@@ -130,8 +141,9 @@ struct Frame {
 }
 
 impl Frame {
-    fn of(picture: &Picture) -> Self {
-        Frame { width: picture.width(), height: picture.height() }
+    fn of(canvas: &Canvas<'_>) -> Self {
+        let (width, height) = canvas.size();
+        Frame { width, height }
     }
 
     /// The pixels between places given in eighths of columns and rows.
@@ -186,9 +198,9 @@ const BARS: [Colour; 7] = [
 ];
 
 fn draw_backdrop(picture: &mut Picture) {
-    let frame = Frame::of(picture);
-    let Frame { width, height } = frame;
     let mut canvas = Canvas::new(picture);
+    let frame = Frame::of(&canvas);
+    let Frame { width, height } = frame;
     canvas.paint(Area(0, 0, width, height), |x, y| {
         let (across, down) = (x * 24 / width, y * 48 / height);
         Colour((84 - down - across / 2) as u8, (148 - down / 6) as u8, (112 + across / 3) as u8)
@@ -210,31 +222,38 @@ fn draw_backdrop(picture: &mut Picture) {
         canvas.paint(gratings, |x, _| if x % period < period / 2 { Colour::WHITE } else { Colour::BLACK });
     }
 
-    canvas.disc(frame.hub(), 8.5 * frame.unit(), Colour(40, 136, 122));
-    canvas.ring(frame.hub(), 8.5 * frame.unit(), 0.25 * frame.unit(), Colour::grey(200));
+    canvas.lay(Shape::Disc { middle: frame.hub(), radius: 8.5 * frame.unit() }, Colour(40, 136, 122));
+    let rim = Shape::Ring { middle: frame.hub(), radius: 8.5 * frame.unit(), stroke: 0.25 * frame.unit() };
+    canvas.lay(rim, Colour::grey(200));
     for tick in 0..20_u32 {
         let turns = f64::from(tick) / 20.0;
         let (inner, stroke) = if tick % 5 == 0 { (7.0, 0.3) } else { (7.6, 0.15) };
         let (from, to) = (frame.around_hub(turns, inner), frame.around_hub(turns, 8.1));
-        canvas.line(from, to, stroke * frame.unit(), Colour::grey(200));
+        canvas.lay(Shape::Line { from, to, stroke: stroke * frame.unit() }, Colour::grey(200));
     }
 
     canvas.fill(frame.area(0, 8 * code::TOP - 4, 320, 240), Colour::BLACK);
 }
 
-fn draw_movement(picture: &mut Picture, stamp: Stamp) {
-    let frame = Frame::of(picture);
+/// What changes from picture to picture.
+fn draw_foreground(canvas: &mut Canvas<'_>, stamp: Stamp) {
+    draw_movement(canvas, stamp);
+    draw_captions(canvas, stamp);
+    draw_code(canvas, stamp);
+}
+
+fn draw_movement(canvas: &mut Canvas<'_>, stamp: Stamp) {
+    let frame = Frame::of(canvas);
     let unit = frame.unit();
     let within_second = stamp.captured_us % 1_000_000;
     let second = within_second as f64 / 1_000_000.0;
     let pulse = u128::from(within_second) < PULSE.as_micros();
-    let mut canvas = Canvas::new(picture);
 
     let tip = frame.around_hub(second, 7.2);
-    canvas.line(frame.hub(), tip, 0.5 * unit, AMBER);
+    canvas.lay(Shape::Line { from: frame.hub(), to: tip, stroke: 0.5 * unit }, AMBER);
     let hub = if pulse { Colour::WHITE } else { PANEL };
-    canvas.disc(frame.hub(), 2.4 * unit, hub);
-    canvas.ring(frame.hub(), 2.4 * unit, 0.25 * unit, AMBER);
+    canvas.lay(Shape::Disc { middle: frame.hub(), radius: 2.4 * unit }, hub);
+    canvas.lay(Shape::Ring { middle: frame.hub(), radius: 2.4 * unit, stroke: 0.25 * unit }, AMBER);
 
     // The ball crosses the picture and returns within 6 seconds and touches the ground once a second.
     let crossing = (stamp.captured_us % 6_000_000) as f64 / 3_000_000.0;
@@ -243,13 +262,15 @@ fn draw_movement(picture: &mut Picture, stamp: Stamp) {
     let x = f64::from(frame.width) * (0.275 + 0.45 * across);
     let y = FLOOR - radius - 15.0 * 4.0 * second * (1.0 - second);
     let centre = (x, y * unit);
-    canvas.disc(centre, radius * unit, AMBER);
-    canvas.disc((x - 0.45 * unit, (y - 0.45) * unit), 0.45 * unit, Colour(220, 100, 140));
+    canvas.lay(Shape::Disc { middle: centre, radius: radius * unit }, AMBER);
+    canvas.lay(
+        Shape::Disc { middle: (x - 0.45 * unit, (y - 0.45) * unit), radius: 0.45 * unit },
+        Colour(220, 100, 140),
+    );
 }
 
-fn draw_captions(picture: &mut Picture, stamp: Stamp) {
-    let frame = Frame::of(picture);
-    let mut canvas = Canvas::new(picture);
+fn draw_captions(canvas: &mut Canvas<'_>, stamp: Stamp) {
+    let frame = Frame::of(canvas);
     let (large, small) = (frame.caption(13), frame.caption(24));
     let top = frame.row(12);
     let right = frame.column(304);
@@ -275,9 +296,8 @@ fn time_of_day(captured_us: u64) -> String {
     format!("{:02}:{:02}:{:02}.{:03}", h % 24, m % 60, s % 60, ms % 1_000)
 }
 
-fn draw_code(picture: &mut Picture, stamp: Stamp) {
-    let frame = Frame::of(picture);
-    let mut canvas = Canvas::new(picture);
+fn draw_code(canvas: &mut Canvas<'_>, stamp: Stamp) {
+    let frame = Frame::of(canvas);
     for cell in stamp.cells().filter(|cell| cell.white) {
         let (left, top) = (8 * cell.column, 8 * cell.row);
         canvas.fill(frame.area(left, top, left + 8, top + 8), Colour::WHITE);
