@@ -3,6 +3,7 @@
 use crate::Failure;
 use crate::args::LiveArgs;
 use crate::output::Output;
+use std::sync::Arc;
 use visavis::Options;
 use visavis::proto::io::CallHandle;
 use visavis::report::DeviceReport;
@@ -12,6 +13,8 @@ use visavis::report::DeviceReport;
 pub(crate) struct Live {
     #[cfg(feature = "devices")]
     devices: Option<visavis::Devices>,
+    /// Who is told that the microphone is silent, or is not any more.
+    told: Option<Arc<dyn Fn(bool) + Send + Sync>>,
 }
 
 /// What a build without devices says.
@@ -34,7 +37,6 @@ impl Live {
     /// Puts devices into what calls send and into where it goes.
     #[cfg(feature = "devices")]
     pub(crate) fn begin(args: &LiveArgs, options: &mut Options, output: &Output) -> Result<Self, Failure> {
-        use std::sync::Arc;
         use visavis::media_codecs::live::voice::VoiceConfig;
         use visavis::{DeviceOptions, Devices, Sending, TestSources};
         if !args.any() {
@@ -64,18 +66,28 @@ impl Live {
         if args.speaker.is_some() {
             options.media.receive.sinks = Some(Arc::new(devices.clone()));
         }
-        Ok(Live { devices: Some(devices) })
+        Ok(Live { devices: Some(devices), told: None })
+    }
+
+    /// Has `told` hear of it when a microphone is silenced, or is heard again.
+    #[cfg(feature = "window")]
+    pub(crate) fn tells(&mut self, told: impl Fn(bool) + Send + Sync + 'static) {
+        self.told = Some(Arc::new(told));
     }
 
     /// Silences a call's microphone or lets it be heard; whether it has one.
     pub(crate) fn set_muted(&self, call: CallHandle, muted: bool) -> bool {
         #[cfg(feature = "devices")]
-        return self.devices.as_ref().is_some_and(|devices| devices.set_muted(call, muted));
+        let has = self.devices.as_ref().is_some_and(|devices| devices.set_muted(call, muted));
         #[cfg(not(feature = "devices"))]
-        return {
-            let _ = (call, muted);
+        let has = {
+            let _ = call;
             false
         };
+        if let Some(told) = self.told.as_ref().filter(|_| has) {
+            told(muted);
+        }
+        has
     }
 
     /// What the devices did in a call.

@@ -69,9 +69,10 @@ pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -
         None if args.ring.is_zero() && !waits_for_somebody(&args) => AnswerPolicy::Accept,
         None => AnswerPolicy::Ask,
     };
-    let live = Live::begin(&args.live, &mut options, output)?;
+    let mut live = Live::begin(&args.live, &mut options, output)?;
     if let Some(show) = &show {
         show.arm(&mut options, args.live.mute);
+        show.follow(&mut live);
     }
     options.impair = args.impair.impair();
     let impair = options.impair.clone();

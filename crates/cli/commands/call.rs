@@ -29,9 +29,10 @@ pub(crate) async fn run(args: CallArgs, show: Option<Show>, output: &Output) -> 
     options.listen = peer::listen(&args.peer, args.endpoint.listen)?;
     peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     let media = options.agent.media;
-    let live = Live::begin(&args.live, &mut options, output)?;
+    let mut live = Live::begin(&args.live, &mut options, output)?;
     if let Some(show) = &show {
         show.arm(&mut options, args.live.mute);
+        show.follow(&mut live);
     }
     options.impair = args.impair.impair();
     let impair = options.impair.clone();

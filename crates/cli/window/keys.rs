@@ -63,7 +63,8 @@ impl Show {
                 stop.send_replace(true);
             }
             Action::Mute => {
-                let muted = self.0.stage.mute();
+                let muted = !self.0.stage.is_muted();
+                self.0.stage.set_muted(muted);
                 // A microphone that began silent, or that a script silenced, is silent at its source.
                 if let Some(call) = &call {
                     calls.set_muted(call, muted);

@@ -3,6 +3,7 @@
 use crate::Failure;
 use crate::ask::Typed;
 use crate::control::Calls;
+use crate::live::Live;
 use crate::output::Output;
 use crate::session::Watch;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub(crate) fn beside(
 
 impl Show {
     pub(crate) fn arm(&self, _: &mut Options, _: bool) {
+        match *self {}
+    }
+
+    pub(crate) fn follow(&self, _: &mut Live) {
         match *self {}
     }
 

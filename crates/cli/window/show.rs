@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::media::{Pictures, Tapped};
 use crate::Failure;
+use crate::live::Live;
 use crate::session::Watch;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,14 +91,18 @@ impl Show {
     /// Has everything that calls send and receive shown; `muted` says that they begin with silence.
     pub(crate) fn arm(&self, options: &mut Options, muted: bool) {
         let stage = &self.0.stage;
-        if muted {
-            stage.mute();
-        }
+        stage.set_muted(muted);
         if let Sending::Sources(sources) = &mut options.media.send {
             *sources = Arc::new(Tapped { sources: sources.clone(), stage: stage.clone() });
         }
         let sinks = &mut options.media.receive.sinks;
         *sinks = Some(Arc::new(Pictures { others: sinks.take(), stage: stage.clone() }));
+    }
+
+    /// Has it shown whether the microphone is silent, whoever silences it.
+    pub(crate) fn follow(&self, live: &mut Live) {
+        let stage = self.0.stage.clone();
+        live.tells(move |muted| stage.set_muted(muted));
     }
 
     /// Looks on at calls that are followed.

@@ -112,11 +112,11 @@ mod tests {
         let mut source = Mutable::new(Box::new(ToneSource::new(Tone::default())), &stage);
         let mut pull = |ms| source.pull(Time::from_millis(ms), 48_000, 480).unwrap();
         assert!(pull(0).samples().iter().any(|&s| s != 0));
-        stage.mute();
+        stage.set_muted(true);
         let silent = pull(10);
         assert!(silent.samples().iter().all(|&s| s == 0));
         assert_eq!((silent.captured, silent.samples().len()), (Time::from_millis(10), 480));
-        stage.mute();
+        stage.set_muted(false);
         assert!(pull(20).samples().iter().any(|&s| s != 0));
     }
 }

@@ -116,12 +116,9 @@ impl Stage {
         self.put(call, |state| state.own = Some(picture));
     }
 
-    /// Mutes, or ends that; gives what it is then.
-    pub fn mute(&self) -> bool {
-        self.change(|state| {
-            state.muted = !state.muted;
-            state.muted
-        })
+    /// Has silence sent, or ends that.
+    pub fn set_muted(&self, muted: bool) {
+        self.change(|state| state.muted = muted);
     }
 
     /// Turns the camera off or on; gives whether it is off then.
@@ -279,7 +276,7 @@ mod tests {
         (0..10).for_each(|ms| stage.own_picture(1, picture(ms)));
         assert_eq!(rung.load(Ordering::Relaxed), 1);
         assert!(stage.look(Time::ZERO).0);
-        stage.mute();
+        stage.set_muted(true);
         assert_eq!(rung.load(Ordering::Relaxed), 2);
         stage.close();
         assert!(stage.is_closed() && stage.is_muted());
