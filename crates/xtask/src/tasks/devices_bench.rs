@@ -63,13 +63,15 @@ pub(super) fn run() -> Result<Note, Failure> {
     let long = mouth_to_ear(&room, &program, seconds.unwrap_or(LISTENED), &PLAIN)?;
     println!("    {} s: {long}", seconds.unwrap_or(LISTENED));
     Ok(format!(
-        "mouth to ear {:.0} ms, of it {:.0} ms ours; echo {echo:.0} dB down; {} holes in {} s beside {} of pacat; \
-         {:.1} % of a core, devices {beyond:.1} % of it",
+        "mouth to ear {:.0} ms, of it {:.0} ms ours; echo {echo:.0} dB down; {} holes in {} s beside {} of pacat, \
+         {} underruns beside {}; {:.1} % of a core, devices {beyond:.1} % of it",
         long.total,
         long.ours,
         long.holes,
         seconds.unwrap_or(LISTENED),
         long.holes_of_pacat,
+        long.underruns,
+        long.underruns_of_pacat,
         without * 100.0 + beyond,
     ))
 }
@@ -87,17 +89,19 @@ struct Way {
     /// Chirps that did not come through visavis, and through pacat beside it.
     holes: usize,
     holes_of_pacat: usize,
-    /// Underruns by visavis's own count.
+    /// Underruns by visavis's own count, and by pacat's.
     underruns: u64,
+    underruns_of_pacat: usize,
 }
 
 impl std::fmt::Display for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Way { total, ours, least, most, chirps, holes, holes_of_pacat, underruns } = self;
+        let Way { total, ours, least, most, chirps, holes, holes_of_pacat, underruns, underruns_of_pacat } =
+            self;
         write!(
             f,
             "{total:.1} ms ({least:.1} to {most:.1}, {chirps} chirps), {ours:.1} ms of it ours; {holes} holes, \
-             {holes_of_pacat} of pacat beside it; {underruns} underruns counted"
+             {holes_of_pacat} of pacat beside it; {underruns} underruns counted, {underruns_of_pacat} by pacat"
         )
     }
 }
@@ -108,7 +112,8 @@ fn mouth_to_ear(room: &Room, program: &Path, seconds: u64, more: &[&str]) -> Res
     write(&said, &chirps::every_second(seconds + 2 * MARGIN))?;
     let _mouth = room.play(&said, "mouth")?;
     // The same through pacat alone: parec hears the mouth, and pacat plays it on the far ear.
-    let _loop = room.pass_on("microphone", "far-ear")?;
+    let said_by_pacat = room.file("pacat.log");
+    let _loop = room.pass_on("microphone", "far-ear", &said_by_pacat)?;
     let (heard, looped) = (room.file("heard.raw"), room.file("looped.raw"));
     let recorders = [room.record("room.monitor", &heard)?, room.record("far.monitor", &looped)?];
     let [port, _] = free_ports()?;
@@ -145,7 +150,14 @@ fn mouth_to_ear(room: &Room, program: &Path, seconds: u64, more: &[&str]) -> Res
         holes: expected.saturating_sub(heard.len()),
         holes_of_pacat: expected.saturating_sub(during(&looped)),
         underruns: [&caller, &callee].iter().filter_map(|text| number(text, "underruns")).sum::<f64>() as u64,
+        underruns_of_pacat: times_in(&said_by_pacat, "Stream underrun")?,
     })
+}
+
+/// How often a text stands in a file.
+fn times_in(path: &Path, text: &str) -> Result<usize, Failure> {
+    let all = fs::read_to_string(path);
+    Ok(all.map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display())))?.matches(text).count())
 }
 
 /// From the newest chirp of the mouth's that is older than one of the ear's, milliseconds.
@@ -296,8 +308,8 @@ impl Room {
         player.map(Alive).map_err(|e| Failure::new(format!("cannot run pacat: {e}")))
     }
 
-    /// Plays on a sink what a source hears, by parec and pacat alone.
-    fn pass_on(&self, source: &str, sink: &str) -> Result<[Alive; 2], Failure> {
+    /// Plays on a sink what a source hears, by parec and pacat alone; what pacat says of it goes into `log`.
+    fn pass_on(&self, source: &str, sink: &str, log: &Path) -> Result<[Alive; 2], Failure> {
         let form = ["--raw", "--rate=48000", "--channels=1", "--format=s16le"];
         let failed = |e: std::io::Error| Failure::new(format!("parec and pacat cannot be joined: {e}"));
         let mut command = self.command("parec", &form);
@@ -305,7 +317,12 @@ impl Room {
         let mut recorder = Alive(command.spawn().map_err(failed)?);
         let sound = recorder.0.stdout.take().ok_or_else(|| Failure::new("parec gives nothing"))?;
         let mut command = self.command("pacat", &form);
-        command.args(["--latency-msec=20", "-d", sink]).stdin(sound).stderr(Stdio::null());
+        let log = File::create(log).map_err(failed)?;
+        command
+            .args(["--latency-msec=20", "--verbose", "-d", sink])
+            .stdin(sound)
+            .stderr(log)
+            .env("LC_ALL", "C");
         Ok([recorder, Alive(command.spawn().map_err(failed)?)])
     }
 
