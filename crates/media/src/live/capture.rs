@@ -132,6 +132,9 @@ pub trait Effect: Send {
     /// block to fill.
     fn set_rate(&mut self, sample_rate: u32) -> bool;
 
+    /// What it works on from now on was resampled to come out `ppm` parts in a million faster than the microphone gave it.
+    fn set_drift(&mut self, ppm: f64);
+
     /// Samples per channel that it works on at a time.
     fn block(&self) -> usize;
 
@@ -300,6 +303,9 @@ impl Microphone {
         let ppm = self.servo.correct(late, passed);
         if let Some(output) = &mut self.output {
             output.resampler.set_drift(ppm);
+            if let Some(voice) = self.voice.as_mut().filter(|_| output.place == Place::After) {
+                voice.set_drift(ppm);
+            }
         }
     }
 

@@ -158,6 +158,8 @@ impl Effect for Halve {
         self.1 = sample_rate;
         self.0.contains(&sample_rate)
     }
+    fn set_drift(&mut self, _: f64) {}
+
     fn block(&self) -> usize {
         70
     }
@@ -204,6 +206,8 @@ fn an_effect_whose_blocks_fit_the_frames_adds_no_delay() {
         fn set_rate(&mut self, _: u32) -> bool {
             true
         }
+        fn set_drift(&mut self, _: f64) {}
+
         fn block(&self) -> usize {
             RATE as usize / 100
         }

@@ -4,6 +4,8 @@
 
 use super::capture::Effect;
 use super::reference::{Heard, Reference, reference};
+use crate::resample::Resampler;
+use crate::sound::Pcm;
 use sonora::config::{
     AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate, NoiseSuppression,
     Pipeline,
@@ -33,6 +35,11 @@ impl Default for VoiceConfig {
 pub struct Voice {
     processing: AudioProcessing,
     heard: Heard,
+    /// Brings what the speaker played to the pace that the microphone's sound is resampled to: else the echo's way would
+    /// grow and shrink as that is corrected. Both are taken to have one clock, as those of one sound card have.
+    pace: Option<Resampler>,
+    /// Of what was played, what makes no whole block yet.
+    played: Vec<i16>,
     config: VoiceConfig,
     /// The rate that it was made for, Hz.
     own: u32,
@@ -62,6 +69,8 @@ pub fn voice(config: VoiceConfig, microphone: (u32, u8), speaker: (u32, u8)) -> 
     let voice = Voice {
         processing: processing(config, forms),
         heard,
+        pace: None,
+        played: Vec::new(),
         config,
         own: microphone.0,
         forms,
@@ -111,11 +120,26 @@ impl Voice {
     fn listen(&mut self) {
         while self.heard.waiting() > STALE && self.heard.take(&mut self.block) {}
         while self.heard.take(&mut self.block) {
+            match self.paced() {
+                Some(sound) => self.played.extend_from_slice(sound.samples()),
+                None => self.played.extend_from_slice(&self.block),
+            }
+        }
+        let whole = self.played.len() / self.blocks[1] * self.blocks[1];
+        for block in self.played[..whole].chunks_exact(self.blocks[1]) {
             let output = &mut self.scratch[..self.blocks[1]];
-            if let Err(error) = self.processing.process_render_i16(&self.block, output) {
+            if let Err(error) = self.processing.process_render_i16(block, output) {
                 tracing::debug!(%error, "the echo canceller missed a block");
             }
         }
+        self.played.drain(..whole);
+    }
+
+    /// A block of what was played, at the microphone's pace.
+    fn paced(&mut self) -> Option<Pcm> {
+        let (rate, channels) = self.forms[1];
+        let pace = self.pace.as_mut()?;
+        pace.process(&Pcm::new(self.block.clone(), rate, channels).ok()?).ok()
     }
 }
 
@@ -133,6 +157,15 @@ impl Effect for Voice {
         self.scratch = vec![0; self.blocks[0].max(self.blocks[1])];
         self.processing = processing(self.config, self.forms);
         true
+    }
+
+    fn set_drift(&mut self, ppm: f64) {
+        if self.pace.is_none() && self.config.echo {
+            self.pace = Resampler::new(self.forms[1], self.forms[1]).ok();
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.set_drift(ppm);
+        }
     }
 
     fn block(&self) -> usize {

@@ -128,6 +128,39 @@ fn what_was_played_before_the_microphone_was_heard_does_not_stand_in_the_way() {
     assert!(loss >= 30.0, "{loss}");
 }
 
+/// The echo that is left of speech, dB down, where the microphone's sound is played now faster and now slower by up to 200
+/// parts in a million, as it is to stay with the call's clock.
+fn loss_at_an_uneven_pace(told: bool) -> f32 {
+    let far = speech(20, 120.0, 3);
+    let echo = room(&far, 480, 0.3);
+    let (mut voice, mut reference) = voice(ECHO, (RATE, 1), (RATE, 1));
+    let mut pace = Resampler::new((RATE, 1), (RATE, 1)).unwrap();
+    let pcm = |sound: &[f32]| -> Vec<i16> { sound.iter().map(|s| s.round() as i16).collect() };
+    let (mut waiting, mut out) = (Vec::new(), Vec::new());
+    for (n, (far, near)) in far.chunks_exact(BLOCK).zip(echo.chunks_exact(BLOCK)).enumerate() {
+        let ppm = 200.0 * (TAU * n as f32 / 300.0).sin();
+        pace.set_drift(f64::from(ppm));
+        if told {
+            voice.set_drift(f64::from(ppm));
+        }
+        reference.heard(&pcm(far));
+        let near = Pcm::new(pcm(near), RATE, 1).unwrap();
+        waiting.extend_from_slice(pace.process(&near).unwrap().samples());
+        while waiting.len() >= BLOCK {
+            let mut block: Vec<i16> = waiting.drain(..BLOCK).collect();
+            voice.process(&mut block);
+            out.extend(block.into_iter().map(f32::from));
+        }
+    }
+    louder(&echo[seconds(10..19)], &out[seconds(10..19)])
+}
+
+#[test]
+fn the_echo_is_as_far_down_where_the_pace_of_the_microphone_is_corrected() {
+    let (told, untold) = (loss_at_an_uneven_pace(true), loss_at_an_uneven_pace(false));
+    assert!(told >= 40.0 && untold < told - 6.0, "{told} dB down, {untold} where it is not told");
+}
+
 #[test]
 fn without_the_switch_the_echo_stays() {
     let far = speech(6, 120.0, 3);
