@@ -4,8 +4,9 @@ use super::request::{Verb, body};
 use crate::live::Live;
 use serde_json::{Value, json};
 use std::time::Duration;
-use visavis::proto::frame::MediaKind;
+use visavis::proto::frame::{MediaKind, Rotation};
 use visavis::proto::io::{Done, NotDone, SectionStats};
+use visavis::proto::rtp::session::MappingOrigin;
 use visavis::{CallControl, Error, Pending};
 
 /// Why a command was not carried out.
@@ -159,6 +160,9 @@ fn section(stats: &SectionStats) -> Value {
         frames_sent,
         frames_received,
         frames_dropped,
+        synchronised_by,
+        rotation_sent,
+        rotation_received,
     } = stats;
     let ms = |time: &Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
     json!({
@@ -169,5 +173,8 @@ fn section(stats: &SectionStats) -> Value {
         "round_trip_ms": ms(round_trip), "remote_loss": remote_loss, "rtcp_received": rtcp_received,
         "rtcp_sent": rtcp_sent, "keyframes_requested": keyframes_requested, "frames_sent": frames_sent,
         "frames_received": frames_received, "frames_dropped": frames_dropped,
+        "synchronised_by": synchronised_by.map(MappingOrigin::as_str),
+        "rotation_sent": rotation_sent.map(Rotation::degrees),
+        "rotation_received": rotation_received.map(Rotation::degrees),
     })
 }

@@ -13,7 +13,9 @@ use visavis_proto::Time;
 use visavis_proto::io::SectionStats;
 use visavis_proto::rtp::rtcp::Compound;
 use visavis_proto::rtp::session::{Dropped, KeyframeMethod, PayloadType};
-use visavis_proto::rtp::{RtpHeader, RtpPacket, Session, SessionConfig};
+use visavis_proto::rtp::{ExtensionIds, RtpHeader, RtpPacket, Session, SessionConfig};
+
+const EXTENSIONS: ExtensionIds = ExtensionIds { ntp_64: Some(1), ntp_56: Some(2), orientation: Some(3) };
 
 fuzz_target!(|data: &[u8]| {
     let mut octets = Octets(data);
@@ -27,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
     ];
     config.max_sources = usize::from(types & 0x07);
     let mut session = Session::new(now, config, &mut rng);
+    session.set_extensions(EXTENSIONS);
     let mut arrived = 0u64;
     while !octets.is_empty() {
         let (action, choice) = (octets.octet(), octets.octet());
@@ -51,7 +54,16 @@ fuzz_target!(|data: &[u8]| {
             }
             7 => {
                 let timestamp = session.timestamp(now, u32::from(choice) * 8);
-                let packet = session.send(now, 96, choice & 1 != 0, timestamp, octets.data());
+                let ntp = session.ntp(now, timestamp).filter(|_| choice & 2 != 0);
+                let packet = match EXTENSIONS.write(ntp, None) {
+                    Some(extension) => session.send_extended(
+                        now,
+                        (96, choice & 1 != 0, timestamp),
+                        &extension,
+                        octets.data(),
+                    ),
+                    None => session.send(now, 96, choice & 1 != 0, timestamp, octets.data()),
+                };
                 let packet = RtpPacket::parse(&packet).expect("what is sent is RTP");
                 assert_eq!(packet.ssrc, session.ssrc());
             }

@@ -6,7 +6,7 @@ use visavis_media::picture::Component;
 use visavis_media::resample::Resampler;
 use visavis_media::scale::Scaler;
 use visavis_media::{Pcm, Picture};
-use visavis_proto::frame::{AudioFormat, Codec, EncodedFrame, ReceivedFrame, VideoFormat};
+use visavis_proto::frame::{AudioFormat, Codec, EncodedFrame, ReceivedFrame, Rotation, VideoFormat};
 use visavis_proto::time::Time;
 
 fn main() {
@@ -55,6 +55,7 @@ fn received(frame: EncodedFrame) -> ReceivedFrame {
         keyframe: frame.keyframe,
         lost_packets: 0,
         complete: true,
+        rotation: Rotation::None,
     }
 }
 

@@ -8,7 +8,7 @@ use visavis_media::codec::h264_decoder::{DEFAULT_MAX_MACROBLOCKS, H264Decoder};
 use visavis_media::codec::h264_encoder::{H264Encoder, H264Settings};
 use visavis_media::codec::{CodecError, VideoDecoder, VideoEncoder, open_video_decoder, open_video_encoder};
 use visavis_media::picture::Component;
-use visavis_proto::frame::{Codec, EncodedFrame, ReceivedFrame, VideoFormat};
+use visavis_proto::frame::{Codec, EncodedFrame, ReceivedFrame, Rotation, VideoFormat};
 use visavis_proto::time::Time;
 
 fn format() -> VideoFormat {
@@ -72,6 +72,7 @@ fn received(data: &[u8]) -> ReceivedFrame {
         keyframe: false,
         lost_packets: 0,
         complete: true,
+        rotation: Rotation::None,
     }
 }
 

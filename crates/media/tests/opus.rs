@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use signal::{audio_format, component, delay, frequency, left, rms, tone};
 use visavis_media::Pcm;
 use visavis_media::codec::{CodecError, open_audio_decoder, open_audio_encoder};
-use visavis_proto::frame::{AudioFormat, Codec, ReceivedFrame};
+use visavis_proto::frame::{AudioFormat, Codec, ReceivedFrame, Rotation};
 use visavis_proto::time::Time;
 
 /// Formats of 20 ms at every rate.
@@ -49,6 +49,7 @@ fn received(data: &[u8], lost_packets: u32) -> ReceivedFrame {
         keyframe: true,
         lost_packets,
         complete: true,
+        rotation: Rotation::None,
     }
 }
 

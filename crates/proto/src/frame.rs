@@ -79,6 +79,44 @@ impl std::fmt::Display for Codec {
     }
 }
 
+/// How a picture is to be turned before it is shown, clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    None,
+    /// A quarter: its left side becomes the top.
+    Clockwise90,
+    /// A half: it stands on its head.
+    Clockwise180,
+    /// Three quarters: its right side becomes the top.
+    Clockwise270,
+}
+
+impl Rotation {
+    /// In degrees clockwise: 0, 90, 180 or 270.
+    pub fn degrees(self) -> u16 {
+        match self {
+            Rotation::None => 0,
+            Rotation::Clockwise90 => 90,
+            Rotation::Clockwise180 => 180,
+            Rotation::Clockwise270 => 270,
+        }
+    }
+
+    /// The turn by so many degrees clockwise; `None` for anything but 0, 90, 180 and 270.
+    pub fn from_degrees(degrees: u16) -> Option<Rotation> {
+        [Rotation::None, Rotation::Clockwise90, Rotation::Clockwise180, Rotation::Clockwise270]
+            .into_iter()
+            .find(|rotation| rotation.degrees() == degrees)
+    }
+
+    /// Whether it changes width and height over.
+    pub fn is_sideways(self) -> bool {
+        matches!(self, Rotation::Clockwise90 | Rotation::Clockwise270)
+    }
+}
+
 /// What a decoder or an encoder of sound must be set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioFormat {
@@ -133,6 +171,9 @@ pub struct EncodedFrame {
     pub duration: u32,
     /// Whether a decoder can start here (H.264: an IDR picture).
     pub keyframe: bool,
+    /// How a viewer is to turn the picture. It goes out where the peer reads it
+    /// ([`Section::takes_rotation`](crate::io::Section::takes_rotation)) and is lost otherwise.
+    pub rotation: Rotation,
 }
 
 /// A coded frame that arrived, in order, to be decoded.
@@ -157,4 +198,6 @@ pub struct ReceivedFrame {
     /// Whether all of its packets arrived. An incomplete picture can still be worth decoding with
     /// concealment; an incomplete sound frame is never passed on.
     pub complete: bool,
+    /// How the picture is to be turned before it is shown, as its sender said.
+    pub rotation: Rotation,
 }

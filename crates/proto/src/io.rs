@@ -7,8 +7,9 @@ mod outcome;
 
 pub use outcome::{Done, EndReason, NotDone};
 
-use crate::frame::{AudioFormat, EncodedFrame, MediaKind, ReceivedFrame, VideoFormat};
+use crate::frame::{AudioFormat, EncodedFrame, MediaKind, ReceivedFrame, Rotation, VideoFormat};
 use crate::nat::{Classification, Ticket};
+use crate::rtp::session::MappingOrigin;
 use crate::rtp::srtp::MasterKey;
 use crate::time::Time;
 use bytes::Bytes;
@@ -690,6 +691,8 @@ pub struct Section {
     pub local: Option<SocketAddr>,
     /// Where this side sends RTP.
     pub remote: Option<SocketAddr>,
+    /// Whether the peer reads how a picture is to be turned ([`EncodedFrame::rotation`]).
+    pub takes_rotation: bool,
 }
 
 /// The format of one direction of a media section.
@@ -752,6 +755,12 @@ pub struct SectionStats {
     pub frames_received: u64,
     /// Frames that could not be put together.
     pub frames_dropped: u64,
+    /// What tells the sender's time of what arrives, by which sound and pictures are aligned; `None` where nothing has.
+    pub synchronised_by: Option<MappingOrigin>,
+    /// How the pictures that are sent are to be turned, where the peer was told.
+    pub rotation_sent: Option<Rotation>,
+    /// How the pictures that arrive are to be turned, where the peer said so.
+    pub rotation_received: Option<Rotation>,
 }
 
 impl SectionStats {

@@ -4,8 +4,9 @@ use crate::log::CallLog;
 use crate::media::MediaReport;
 use serde::Serialize;
 use std::time::Duration;
-use visavis_proto::frame::MediaKind;
+use visavis_proto::frame::{MediaKind, Rotation};
 use visavis_proto::io::{EndReason, Event, MediaFormat, Party, Section, SectionStats};
+use visavis_proto::rtp::session::MappingOrigin;
 use visavis_proto::rtp::srtp::MasterKey;
 
 /// A call from its first event to its last. What was not measured is `None`, and `null` in JSON.
@@ -80,6 +81,13 @@ pub struct SectionRecord {
     pub rtcp_received: u64,
     /// Key frames that the peer asked for.
     pub keyframes_requested: u64,
+    /// What told the sender's time of what arrived, by which sound and pictures were aligned: `header extension` (RFC
+    /// 6051) or `sender report`; `None`: nothing did.
+    pub synchronised_by: Option<&'static str>,
+    /// How far the peer was told to turn our pictures before it shows them, degrees clockwise; `None`: it was not told.
+    pub rotation_sent: Option<u16>,
+    /// How far the peer said that its pictures are to be turned, degrees clockwise; `None`: it did not.
+    pub rotation_received: Option<u16>,
 }
 
 impl CallRecord {
@@ -160,6 +168,9 @@ impl SectionRecord {
         self.rtcp_sent = stats.rtcp_sent;
         self.rtcp_received = stats.rtcp_received;
         self.keyframes_requested = stats.keyframes_requested;
+        self.synchronised_by = stats.synchronised_by.map(MappingOrigin::as_str);
+        self.rotation_sent = stats.rotation_sent.map(Rotation::degrees);
+        self.rotation_received = stats.rotation_received.map(Rotation::degrees);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use visavis_proto::Time;
-use visavis_proto::frame::{Codec, EncodedFrame};
+use visavis_proto::frame::{Codec, EncodedFrame, Rotation};
 use visavis_proto::io::MediaFormat;
 
 /// An H.264 start code, and the parameter sets (of no use to a decoder) that go before a key frame.
@@ -32,7 +32,13 @@ pub fn frame(format: &MediaFormat, number: u64, octets: usize, keyframe: bool, n
                 Codec::Opus => [&[OPUS_TOC][..], &body(number, octets)].concat(),
                 Codec::AacLc | Codec::AacLd | Codec::AacEld | Codec::H264 => body(number, octets),
             };
-            EncodedFrame { data: data.into(), captured: now, duration, keyframe: true }
+            EncodedFrame {
+                data: data.into(),
+                captured: now,
+                duration,
+                keyframe: true,
+                rotation: Rotation::None,
+            }
         }
         MediaFormat::Video(video) => {
             let room = video.max_nal.map_or(usize::MAX, |most| (most as usize).saturating_sub(1));
@@ -42,7 +48,7 @@ pub fn frame(format: &MediaFormat, number: u64, octets: usize, keyframe: bool, n
             } else {
                 [&START_CODE[..], &[SLICE], &slice].concat()
             };
-            EncodedFrame { data: data.into(), captured: now, duration: 0, keyframe }
+            EncodedFrame { data: data.into(), captured: now, duration: 0, keyframe, rotation: Rotation::None }
         }
     }
 }

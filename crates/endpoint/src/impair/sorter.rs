@@ -77,6 +77,7 @@ mod tests {
             receive: vec![(96, format)],
             local: Some("10.0.0.1:4000".parse().unwrap()),
             remote: None,
+            takes_rotation: false,
         };
         let mut sorter = Sorter::default();
         let rtp = [&[0x80, 0x80 | 96][..], &[0; 12]].concat();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use visavis_proto::Time;
-use visavis_proto::frame::{EncodedFrame, MediaKind};
+use visavis_proto::frame::{EncodedFrame, MediaKind, Rotation};
 use visavis_proto::io::{EncoderTarget, Section, SectionStats};
 use visavis_report::CallRecord;
 
@@ -130,7 +130,13 @@ impl Live {
         }
         let (at, frame) = rolling.reel.frame(rolling.place)?;
         let (data, captured) = (frame.data.clone(), rolling.due);
-        let frame = EncodedFrame { data, captured, duration: frame.duration, keyframe: frame.keyframe };
+        let frame = EncodedFrame {
+            data,
+            captured,
+            duration: frame.duration,
+            keyframe: frame.keyframe,
+            rotation: Rotation::None,
+        };
         rolling.place += 1;
         let (next, _) = rolling.reel.frame(rolling.place)?;
         rolling.due += next.saturating_sub(at);

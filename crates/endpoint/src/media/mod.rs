@@ -212,7 +212,8 @@ impl MediaSink {
             };
             let data = frame.data.clone();
             let (captured, keyframe) = (frame.received, frame.keyframe);
-            reaction = Reaction::Echo(EncodedFrame { data, captured, duration, keyframe });
+            reaction =
+                Reaction::Echo(EncodedFrame { data, captured, duration, keyframe, rotation: frame.rotation });
         }
         let Some(receiver) = &media.receiver else { return reaction };
         if media.behind.contains(&section) && !frame.keyframe {

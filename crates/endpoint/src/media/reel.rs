@@ -140,7 +140,7 @@ fn frames_in_whole_seconds(rate: u64, samples: u64) -> u64 {
 mod tests {
     use super::*;
     use visavis_media::judge::{Judge, JudgeConfig};
-    use visavis_proto::frame::{MediaKind, ReceivedFrame};
+    use visavis_proto::frame::{MediaKind, ReceivedFrame, Rotation};
 
     const TARGET: EncoderTarget = EncoderTarget { bitrate: 500_000, size: None, fps: None, keyframe: false };
 
@@ -156,6 +156,7 @@ mod tests {
             keyframe: frame.keyframe,
             lost_packets: 0,
             complete: true,
+            rotation: Rotation::None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::{CodecError, VideoEncoder};
 use crate::picture::Picture;
 use openh264_sys2 as sys;
 use std::time::Duration;
-use visavis_proto::frame::{Codec, EncodedFrame, VideoFormat};
+use visavis_proto::frame::{Codec, EncodedFrame, Rotation, VideoFormat};
 use visavis_proto::time::Time;
 
 /// The smallest NAL unit limit that the library can keep to, octets: one macroblock can take 400.
@@ -231,6 +231,7 @@ impl VideoEncoder for H264Encoder {
             captured: picture.captured,
             duration: 0,
             keyframe: coded.idr,
+            rotation: Rotation::None,
         }))
     }
 

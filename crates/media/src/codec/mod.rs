@@ -23,7 +23,9 @@ use self::h264_decoder::{DEFAULT_MAX_MACROBLOCKS, H264Decoder};
 use self::h264_encoder::{H264Encoder, H264Settings};
 use crate::picture::Picture;
 use crate::sound::Pcm;
-use visavis_proto::frame::{AudioFormat, Codec, EncodedFrame, MediaKind, ReceivedFrame, VideoFormat};
+use visavis_proto::frame::{
+    AudioFormat, Codec, EncodedFrame, MediaKind, ReceivedFrame, Rotation, VideoFormat,
+};
 
 /// The longest run of lost sound frames that a decoder fills in before the next one; silence after that
 /// many is shorter for the listener than a longer invention.
@@ -328,6 +330,7 @@ fn audio_frame(format: &AudioFormat, sound: &Pcm, data: Vec<u8>) -> EncodedFrame
         captured: sound.captured,
         duration: (ticks / u64::from(format.sample_rate)) as u32,
         keyframe: true,
+        rotation: Rotation::None,
     }
 }
 
@@ -378,6 +381,7 @@ pub(crate) mod tests {
             keyframe: true,
             lost_packets,
             complete: true,
+            rotation: Rotation::None,
         }
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::process::Command;
-use visavis_proto::frame::{Codec, ReceivedFrame, VideoFormat};
+use visavis_proto::frame::{Codec, ReceivedFrame, Rotation, VideoFormat};
 use visavis_proto::time::Time;
 
 /// A directory of its own for one test, removed with it.
@@ -90,5 +90,6 @@ pub(crate) fn received(
         keyframe: false,
         lost_packets: 0,
         complete: true,
+        rotation: Rotation::None,
     }
 }

@@ -1,11 +1,12 @@
 //! Two agents on a wire with a delay and nothing else: what a whole call looks like from outside.
 
+mod extensions;
 mod outcomes;
 mod paths;
 mod shape;
 
 use super::*;
-use crate::frame::{Codec, EncodedFrame};
+use crate::frame::{Codec, EncodedFrame, Rotation};
 use crate::io::{CallRequest, Direction, MediaChoice, MediaFormat, Section, SocketId, Transmit};
 use bytes::Bytes;
 use std::collections::BTreeMap as Map;
@@ -26,6 +27,13 @@ struct Wire {
     sip: [Vec<Bytes>; 2],
     /// Where the RTP and RTCP of either side come from, if not from its address.
     media_from: [Option<SocketAddr>; 2],
+    /// The RTP packets of either side.
+    media: Vec<(usize, crate::io::PacketKind, Bytes)>,
+    /// How much longer sound and pictures take.
+    late: [Duration; 2],
+    loses_rtcp: bool,
+    /// What somebody on the way does to RTP packets.
+    tampers: Option<fn(&mut [u8])>,
 }
 
 impl Wire {
@@ -51,6 +59,10 @@ impl Wire {
             kinds: Vec::new(),
             sip: [Vec::new(), Vec::new()],
             media_from: [None; 2],
+            media: Vec::new(),
+            late: [Duration::ZERO; 2],
+            loses_rtcp: false,
+            tampers: None,
         };
         wire.drain();
         wire
@@ -64,14 +76,29 @@ impl Wire {
                         self.kinds.push((from, kind));
                         self.sent += 1;
                         let to = self.agents.iter().position(|(_, a)| *a == remote);
+                        let late = match kind {
+                            crate::io::PacketKind::Audio => self.late[0],
+                            crate::io::PacketKind::Video => self.late[1],
+                            crate::io::PacketKind::Rtcp if self.loses_rtcp => continue,
+                            _ => Duration::ZERO,
+                        };
+                        let is_rtp =
+                            matches!(kind, crate::io::PacketKind::Audio | crate::io::PacketKind::Video);
+                        if is_rtp {
+                            self.media.push((from, kind, data.clone()));
+                        }
                         if let Some(to) = to {
                             let sip = kind == crate::io::PacketKind::Sip;
                             if sip {
                                 self.sip[from].push(data.clone());
                             }
                             let source = self.media_from[from].filter(|_| !sip);
-                            let packet = (to, source.unwrap_or(self.agents[from].1), data.to_vec());
-                            self.flight.insert((self.now + DELAY, self.sent), packet);
+                            let mut octets = data.to_vec();
+                            if let Some(tamper) = self.tampers.filter(|_| is_rtp) {
+                                tamper(&mut octets);
+                            }
+                            let packet = (to, source.unwrap_or(self.agents[from].1), octets);
+                            self.flight.insert((self.now + DELAY + late, self.sent), packet);
                         }
                     }
                     Output::Event(event) => self.events[from].push(event),
@@ -173,7 +200,9 @@ impl Wire {
     }
 
     fn send(&mut self, side: usize, call: CallHandle, section: usize, data: Vec<u8>, duration: u32) {
-        let frame = EncodedFrame { data: data.into(), captured: self.now, duration, keyframe: true };
+        let rotation = Rotation::None;
+        let frame =
+            EncodedFrame { data: data.into(), captured: self.now, duration, keyframe: true, rotation };
         self.agents[side].0.handle(self.now, Input::Frame { call, section, frame });
         self.drain();
     }
@@ -265,6 +294,12 @@ fn an_invite_with_sound_and_pictures_stays_below_the_size_that_udp_carries_whole
     let invite = invite.expect("the INVITE goes out");
     // RFC 3261 section 18.1.1.
     assert!(invite.data.len() <= 1_300, "{} octets", invite.data.len());
+    // What makes it so large is worth it; names of header fields are not, where there is no room for both.
+    let text = String::from_utf8_lossy(&invite.data).into_owned();
+    for line in ["a=extmap:1 urn:ietf:params:rtp-hdrext:ntp-64", "a=extmap:2 urn:3gpp:video-orientation"] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(text.contains("\r\ni: ") && !text.contains("Call-ID"), "{text}");
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! From what SDP agreed on to what RTP payload formats and encoders are set to.
 
 use crate::frame::{AudioFormat, Codec};
+use crate::rtp::ExtensionIds;
 use crate::rtp::payload::PayloadFormat;
 use crate::rtp::payload::aac::{AacFormat, AuHeaderLayout, AudioFraming};
 use crate::rtp::payload::h264::{H264Format, PacketizationMode};
 use crate::rtp::payload::latm::LatmFormat;
 use crate::rtp::payload::sampled::SampledFormat;
 use crate::sdp::format::AacPacking;
-use crate::sdp::{Encoding, Format, h264};
+use crate::sdp::{Encoding, Format, HeaderExtension, NegotiatedExtension, h264};
 
 /// How a negotiated format travels in RTP.
 pub fn payload_format(format: &Format) -> PayloadFormat {
@@ -49,6 +50,23 @@ pub fn payload_format(format: &Format) -> PayloadFormat {
             PayloadFormat::Sampled(SampledFormat::MONO)
         }
     }
+}
+
+/// The identifiers of those header extensions that go this way.
+pub(super) fn extension_ids(
+    agreed: &[NegotiatedExtension],
+    goes: impl Fn(&NegotiatedExtension) -> bool,
+) -> ExtensionIds {
+    let mut ids = ExtensionIds::default();
+    for extension in agreed.iter().filter(|e| goes(e)) {
+        let slot = match extension.extension {
+            HeaderExtension::Ntp64 => &mut ids.ntp_64,
+            HeaderExtension::Ntp56 => &mut ids.ntp_56,
+            HeaderExtension::VideoOrientation => &mut ids.orientation,
+        };
+        *slot = Some(extension.id);
+    }
+    ids
 }
 
 /// Bits a second that sound is coded with where the peer sets no lower limit: transparent for speech.

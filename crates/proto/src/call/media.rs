@@ -119,6 +119,11 @@ impl Media {
         };
         let (kind, spread) = (section.kind, section.spread(now));
         let Some(packets) = section.packetize(now, core, frame) else { return };
+        if kind == MediaKind::Video && frame.keyframe {
+            // RFC 6051 section 3.3: whoever begins with this picture finds the sound in step.
+            let sound = self.sections.iter_mut().flatten().filter(|s| s.kind == MediaKind::Audio);
+            sound.for_each(MediaSection::tell_time);
+        }
         match kind {
             MediaKind::Audio => {
                 for (octets, packet) in packets {

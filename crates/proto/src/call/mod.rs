@@ -5,6 +5,7 @@
 //! that was found; [`media`] is what it is for.
 
 mod accept;
+mod announce;
 mod bye;
 mod cancel;
 mod command;

@@ -1,9 +1,10 @@
 //! One media section of a call: its RTP session, its jitter buffer and its payload formats.
 
+use super::announce::Announcer;
 use super::convert;
 use super::crypto::Crypto;
 use crate::agent::core::Core;
-use crate::frame::{EncodedFrame, MediaKind};
+use crate::frame::{EncodedFrame, MediaKind, Rotation};
 use crate::io::{
     CallHandle, Datagram, EncoderTarget, Event, MediaFormat, NotDone, Output, PacketKind, SectionStats,
     SocketId, Transmit,
@@ -14,11 +15,12 @@ use crate::rtp::payload::telephone_event::{self, EventReceiver, EventSender};
 use crate::rtp::payload::{Depacketizer, Packet, Packetizer, PayloadFormat, PayloadPacket};
 use crate::rtp::playout::SectionClock;
 use crate::rtp::rtcp::Compound;
-use crate::rtp::session::{KeyframeMethod, PayloadType, RtcpEvent};
-use crate::rtp::{JitterBuffer, JitterConfig, MediaPacket, Session, SessionConfig};
+use crate::rtp::session::{ClockMapping, KeyframeMethod, MappingOrigin, PayloadType, RtcpEvent};
+use crate::rtp::{Extension, JitterBuffer, JitterConfig, MediaPacket, Session, SessionConfig};
 use crate::sdp::{Format, NegotiatedSection};
 use crate::time::Time;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ use std::time::Duration;
 const EVENT_INTERVAL: Duration = Duration::from_millis(50);
 /// Octets that IPv4, UDP and RTP headers add to a payload, for the pacer.
 const OVERHEAD: usize = 40;
+/// The most orientations that wait for their pictures to be whole.
+const MAX_TURNS: usize = 32;
 
 /// Where this side receives a section's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,7 @@ pub(crate) struct Outgoing {
     payload_type: u8,
     marker: bool,
     timestamp: u32,
+    extension: Option<Extension>,
     payload: Bytes,
 }
 
@@ -64,6 +69,11 @@ pub(crate) struct MediaSection {
     packetizer: Option<(Format, Packetizer)>,
     events_in: Option<EventReceiver>,
     events_out: Option<(u8, EventSender)>,
+    /// What goes out in header extensions.
+    announcer: Announcer,
+    /// How pictures that arrive are to be turned: from which timestamp on, and what holds now.
+    turns: VecDeque<(u64, Rotation)>,
+    rotation: Option<Rotation>,
     target: Option<EncoderTarget>,
     keyframe_sent: Option<Time>,
     keyframe_wanted: bool,
@@ -112,6 +122,9 @@ impl MediaSection {
             packetizer: None,
             events_in: None,
             events_out: None,
+            announcer: Announcer::default(),
+            turns: VecDeque::new(),
+            rotation: None,
             target: None,
             keyframe_sent: None,
             keyframe_wanted: false,
@@ -135,6 +148,8 @@ impl MediaSection {
         self.session.set_payload_types(
             types.map(|(number, clock_rate)| PayloadType { number, clock_rate }).collect(),
         );
+        self.session.set_extensions(convert::extension_ids(&agreed.extensions, |e| e.direction.receives()));
+        self.announcer.agree(convert::extension_ids(&agreed.extensions, |e| e.direction.sends()));
         for source in &agreed.remote_sources {
             self.session.expect_source(source.ssrc);
         }
@@ -252,12 +267,30 @@ impl MediaSection {
             self.keyframe_wanted = false;
         }
         let section = self.index;
-        let outgoing = packets.into_iter().map(|p| {
-            let timestamp = timestamp.wrapping_add(p.timestamp_offset);
-            let octets = p.payload.len() + OVERHEAD;
-            (octets, Outgoing { section, payload_type, marker: p.marker, timestamp, payload: p.payload })
-        });
-        Some(outgoing.collect())
+        let ntp = self.session.ntp(now, timestamp);
+        let keyframe = frame.keyframe && self.kind == MediaKind::Video;
+        let announced = self.announcer.frame(now, ntp, (keyframe, frame.rotation), packets.len());
+        let mut outgoing: Vec<_> = packets
+            .into_iter()
+            .map(|p| {
+                let timestamp = timestamp.wrapping_add(p.timestamp_offset);
+                let (marker, payload, extension) = (p.marker, p.payload, None);
+                let octets = payload.len() + OVERHEAD;
+                (octets, Outgoing { section, payload_type, marker, timestamp, extension, payload })
+            })
+            .collect();
+        if let Some(last) = outgoing.last_mut() {
+            extend(last, announced.last);
+        }
+        if let Some(first) = outgoing.first_mut() {
+            extend(first, announced.first);
+        }
+        Some(outgoing)
+    }
+
+    /// The next frame says when it was captured, where the peer reads that.
+    pub(crate) fn tell_time(&mut self) {
+        self.announcer.tell_time();
     }
 
     /// For how long the frame that arrived last has been arriving.
@@ -268,7 +301,13 @@ impl MediaSection {
     /// Makes an RTP packet of a payload whose turn has come.
     pub(crate) fn transmit(&mut self, now: Time, core: &mut Core, crypto: &mut Crypto, out: &Outgoing) {
         let Some(remote) = self.remote_rtp.filter(|_| self.agreed.direction.sends()) else { return };
-        let data = self.session.send(now, out.payload_type, out.marker, out.timestamp, &out.payload);
+        let Outgoing { payload_type, marker, timestamp, .. } = *out;
+        let data = match &out.extension {
+            Some(extension) => {
+                self.session.send_extended(now, (payload_type, marker, timestamp), extension, &out.payload)
+            }
+            None => self.session.send(now, payload_type, marker, timestamp, &out.payload),
+        };
         let Some(data) = crypto.seal_rtp(data) else { return };
         let (socket, local) = self.ports.rtp;
         let kind = match self.kind {
@@ -300,6 +339,15 @@ impl MediaSection {
             self.confirmed = true;
         }
         for packet in delivery {
+            if let Some(ntp) = packet.extensions.ntp {
+                self.clock.map(ClockMapping {
+                    ssrc: packet.ssrc,
+                    ntp: ntp.bits(),
+                    rtp_timestamp: packet.timestamp as u32,
+                    received: packet.received,
+                    origin: MappingOrigin::HeaderExtension,
+                });
+            }
             if self.arriving.is_none_or(|(timestamp, _)| timestamp != packet.timestamp) {
                 self.arriving = Some((packet.timestamp, packet.received));
             }
@@ -325,6 +373,8 @@ impl MediaSection {
                     }
                     self.deliver(core);
                     self.depacketizer = None;
+                    self.turns.clear();
+                    self.rotation = None;
                 }
             }
             self.deliver(core);
@@ -341,6 +391,12 @@ impl MediaSection {
         let payload_type = packet.payload_type;
         let clock_rate = packet.clock_rate;
         let play_at = self.clock.play_at(packet.ssrc, packet.timestamp, clock_rate, play_at);
+        if let Some(orientation) = packet.extensions.orientation {
+            if self.turns.len() >= MAX_TURNS {
+                self.turns.pop_front();
+            }
+            self.turns.push_back((packet.timestamp, orientation.rotation));
+        }
         let packet = Packet {
             payload: packet.payload,
             timestamp: packet.timestamp,
@@ -388,7 +444,12 @@ impl MediaSection {
             if !unit.complete {
                 self.frames_dropped += 1;
             }
-            let frame = unit.into_frame(codec, format.payload_type);
+            while let Some((_, rotation)) = self.turns.front().filter(|(from, _)| *from <= unit.timestamp) {
+                self.rotation = Some(*rotation);
+                self.turns.pop_front();
+            }
+            let mut frame = unit.into_frame(codec, format.payload_type);
+            frame.rotation = self.rotation.unwrap_or_default();
             core.event(Event::Frame { call: self.call, section: self.index, frame });
         }
     }
@@ -457,7 +518,8 @@ impl MediaSection {
         while let Some(event) = self.events_out.as_mut().and_then(|(_, s)| s.poll(now, timestamp)) {
             let payload_type = self.events_out.as_ref().map_or(0, |(pt, _)| *pt);
             let (section, marker, payload) = (self.index, event.marker, event.payload);
-            let out = Outgoing { section, payload_type, marker, timestamp: event.timestamp, payload };
+            let (timestamp, extension) = (event.timestamp, None);
+            let out = Outgoing { section, payload_type, marker, timestamp, extension, payload };
             self.transmit(now, core, crypto, &out);
         }
         if self.keyframe_due().is_some_and(|at| at <= now) {
@@ -499,6 +561,9 @@ impl MediaSection {
             frames_sent: self.frames_sent,
             frames_received: self.frames_received,
             frames_dropped: self.frames_dropped,
+            synchronised_by: self.clock.mapped_by(),
+            rotation_sent: self.announcer.rotation(),
+            rotation_received: self.rotation,
             ..SectionStats::default()
         };
         self.session.fill_stats(&mut stats);
@@ -507,6 +572,14 @@ impl MediaSection {
 
     fn keyframe_due(&self) -> Option<Time> {
         self.keyframe_wanted.then(|| self.keyframe_sent.map_or(Time::ZERO, |t| t + self.keyframe_interval))
+    }
+}
+
+/// Puts a header extension on a packet, and counts it to its size.
+fn extend((octets, out): &mut (usize, Outgoing), extension: Option<Extension>) {
+    if let Some(extension) = extension {
+        *octets += extension.octets();
+        out.extension = Some(extension);
     }
 }
 

@@ -1,4 +1,5 @@
-//! RTP and RTCP (RFC 3550): sessions, statistics, reordering and playout, payload formats; SRTP (RFC 3711).
+//! RTP and RTCP (RFC 3550): sessions, statistics, reordering and playout, payload formats, header extensions (RFC
+//! 8285); SRTP (RFC 3711).
 //!
 //! # The way of a packet
 //!
@@ -14,6 +15,7 @@
 //! RTCP in: [`rtcp::Compound::parse`] once, then [`Session::receive_rtcp`] of every section that
 //! [`Session::is_for_rtcp`]. RTCP out: [`Session::poll_rtcp`] when its deadline has come.
 
+pub mod extension;
 pub mod jitter;
 pub mod pacer;
 pub mod packet;
@@ -24,6 +26,7 @@ pub mod session;
 pub mod source;
 pub mod srtp;
 
+pub use extension::{Extension, ExtensionIds, Extensions};
 pub use jitter::{JitterBuffer, JitterConfig};
 pub use pacer::{Pacer, PacerConfig};
 pub use packet::{RtpHeader, RtpPacket};
@@ -55,4 +58,6 @@ pub struct MediaPacket {
     pub received: Time,
     /// The payload, without padding.
     pub payload: Bytes,
+    /// What its header extension says, of what was agreed on.
+    pub extensions: Extensions,
 }

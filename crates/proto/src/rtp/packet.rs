@@ -1,6 +1,7 @@
 //! RTP data packets on the wire: RFC 3550 section 5.1 (fixed header), 5.3.1 (header extension), and the
 //! validity checks of appendix A.1 that need no state.
 
+use super::extension::Extension;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -158,6 +159,14 @@ impl<'a> RtpPacket<'a> {
         self.extension
     }
 
+    /// The same packet with this header extension in place of its own.
+    pub fn extended(self, extension: &'a Extension) -> Self {
+        let parts = extension.parts();
+        let before = self.extension.map_or(0, |(_, body)| 4 + body.len());
+        let payload_start = self.payload_start - before + extension.octets();
+        RtpPacket { extension: Some(parts), payload_start, ..self }
+    }
+
     /// Appends the packet to `out`: the same octets that [`RtpPacket::parse`] read, but for the content of
     /// the padding, which is zero.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -218,6 +227,7 @@ impl RtpHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtp::extension::{Element, Form};
     use proptest::prelude::*;
 
     fn octets(hex: &str) -> Vec<u8> {
@@ -254,6 +264,20 @@ mod tests {
         let p = RtpPacket::parse(&data).unwrap();
         assert_eq!(p.extension(), Some((0x1000, &[0, 0, 1, 1][..])));
         assert_eq!(p.payload(), [0u8; 0]);
+    }
+
+    #[test]
+    fn a_packet_with_another_header_extension_is_that_packet_but_for_it() {
+        let data = octets("b2e01234000003e8deadbeef0000000100000002bede000110aa0000c0ffee000003");
+        let p = RtpPacket::parse(&data).unwrap();
+        let element = Element { id: 4, data: &[1, 2, 3, 4, 5] };
+        let extension = Extension::new(Form::OneByte, [element]).unwrap();
+        let mut written = Vec::new();
+        p.extended(&extension).write(&mut written);
+        let read = RtpPacket::parse(&written).unwrap();
+        assert_eq!(read, p.extended(&extension));
+        assert_eq!((read.extension(), read.payload()), (Some(extension.parts()), p.payload()));
+        assert_eq!(&written[read.payload_range()], p.payload());
     }
 
     #[test]

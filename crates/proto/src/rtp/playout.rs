@@ -1,13 +1,17 @@
 //! The common time of sound and picture: lip synchronisation by the clock mappings of sender reports (RFC
-//! 3550 sections 5.1 and 6.4.1).
+//! 3550 sections 5.1 and 6.4.1) and of header extensions (RFC 6051 section 3.3).
 //!
-//! Each section's [jitter buffer](super::jitter) holds its own packets as short as it can. A sender report
+//! Each section's [jitter buffer](super::jitter) holds its own packets as short as it can. A mapping
 //! says at what wall-clock time of the sender a timestamp was captured, so that the time from capture to
 //! playout can be compared between two sections (their clocks are one, whatever it shows). The section that
 //! is ahead waits for the other one. What it waits changes by at most a tenth of the time that passes, so
 //! that a sink can follow by playing slower or faster.
+//!
+//! A header extension is there with the first packet. While it goes on to come, it counts, and reports do not:
+//! what it says is of the very packet. Times of `ntp-56` wrap every 2^24 s, so times are compared by what is
+//! left of them after whole such wraps: nothing has to be known of the upper bits.
 
-use crate::rtp::session::ClockMapping;
+use crate::rtp::session::{ClockMapping, MappingOrigin};
 use crate::time::Time;
 use std::time::Duration;
 
@@ -16,6 +20,10 @@ const SECOND: i128 = 1_000_000_000;
 const FARTHEST: i128 = SECOND / 2;
 /// Below this nobody sees or hears a difference, and nothing is changed.
 const UNNOTICED: i128 = SECOND / 100;
+/// After how long without a header extension the reports count again.
+const EXTENSION_KEPT: Duration = Duration::from_secs(10);
+/// When `ntp-56` wraps (RFC 6051 section 3.3).
+const WRAP: i128 = SECOND << 24;
 
 /// The playout time of one section.
 #[derive(Debug, Default)]
@@ -37,12 +45,25 @@ impl SectionClock {
         SectionClock::default()
     }
 
-    /// Takes what a sender report said.
+    /// Takes what a sender report or a header extension said.
     pub fn map(&mut self, mapping: ClockMapping) {
-        if self.mapping.is_some_and(|known| known.ssrc != mapping.ssrc) {
-            self.latency = None;
+        match self.mapping {
+            Some(known) if known.ssrc != mapping.ssrc => self.latency = None,
+            Some(known)
+                if known.origin == MappingOrigin::HeaderExtension
+                    && mapping.origin == MappingOrigin::SenderReport
+                    && mapping.received - known.received < EXTENSION_KEPT =>
+            {
+                return;
+            }
+            _ => {}
         }
         self.mapping = Some(mapping);
+    }
+
+    /// What the times of capture are known by; `None`: by nothing.
+    pub fn mapped_by(&self) -> Option<MappingOrigin> {
+        self.mapping.map(|mapping| mapping.origin)
     }
 
     /// When to play a packet that its jitter buffer wants played at `play_at`; packets of one timestamp
@@ -72,7 +93,7 @@ impl SectionClock {
 pub fn align(a: &mut SectionClock, b: &mut SectionClock) {
     let (wait_a, wait_b) = match (a.latency, b.latency) {
         (Some(of_a), Some(of_b)) => {
-            let ahead = of_b - of_a;
+            let ahead = (of_b - of_a + WRAP / 2).rem_euclid(WRAP) - WRAP / 2;
             match ahead.abs() {
                 UNNOTICED..=FARTHEST => (ahead.max(0), (-ahead).max(0)),
                 _ => (0, 0),
@@ -102,7 +123,13 @@ mod tests {
     /// The sender's wall clock is 1000 s ahead of ours.
     fn mapping(ssrc: u32, captured: u64, rtp_timestamp: u32) -> ClockMapping {
         let ntp = Time::from_millis(1_000_000 + captured).ntp();
-        ClockMapping { ssrc, ntp, rtp_timestamp, received: ms(captured + 50) }
+        ClockMapping {
+            ssrc,
+            ntp,
+            rtp_timestamp,
+            received: ms(captured + 50),
+            origin: MappingOrigin::SenderReport,
+        }
     }
 
     /// Plays ten seconds of both: what is captured at t is wanted at t plus these delays. Gives how far
@@ -168,6 +195,40 @@ mod tests {
         let (mut sound, mut pictures) = mapped();
         pictures.map(mapping(3, 20_500, 45_000));
         assert_eq!(apart(&mut sound, &mut pictures, (40, 140)), 100, "another source's report");
+    }
+
+    #[test]
+    fn times_without_their_upper_bits_are_compared_with_whole_ones() {
+        let (mut sound, mut pictures) = mapped();
+        let short = mapping(1, 21_000, (u32::MAX - 1_000).wrapping_add(48_000));
+        sound.map(ClockMapping {
+            ntp: short.ntp & (u64::MAX >> 8),
+            origin: MappingOrigin::HeaderExtension,
+            ..short
+        });
+        assert_eq!(apart(&mut sound, &mut pictures, (40, 140)), 0);
+    }
+
+    #[test]
+    fn a_header_extension_counts_before_reports_as_long_as_it_comes() {
+        let at = |millis, origin, rtp_timestamp| ClockMapping {
+            received: ms(millis),
+            origin,
+            ..mapping(1, millis, rtp_timestamp)
+        };
+        let (report, extension) = (MappingOrigin::SenderReport, MappingOrigin::HeaderExtension);
+        let mut clock = SectionClock::new();
+        assert_eq!(clock.mapped_by(), None);
+        clock.map(at(1_000, report, 1));
+        assert_eq!(clock.mapped_by(), Some(report));
+        clock.map(at(1_001, extension, 2));
+        clock.map(at(11_000, report, 3));
+        assert_eq!(clock.mapping, Some(at(1_001, extension, 2)));
+        clock.map(at(11_001, report, 4));
+        assert_eq!(clock.mapped_by(), Some(report), "ten seconds without one");
+        clock.map(at(11_002, extension, 5));
+        clock.map(ClockMapping { ssrc: 2, ..at(11_003, report, 6) });
+        assert_eq!(clock.mapped_by(), Some(report), "another source");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::capabilities::Capabilities;
 use super::dialect::{Spoken, softphone};
 use super::error::NegotiationError;
 use super::exchange::{Agreed, LocalMedia, LocalStream, OfferAnswer, Pending, intersect};
+use super::extmap::{self, ExtMap, NegotiatedExtension};
 use super::format::Format;
 use super::matching::{self, Pairing};
 use super::negotiate::{
@@ -61,6 +62,12 @@ impl OfferAnswer {
                 }
                 Ok(plan) => {
                     plan.formats.iter().for_each(|format| self.assign(plan.kind, format));
+                    let (extensions, agreed) = self.extensions.answered(
+                        &ExtMap::of_section(offer, section),
+                        plan.kind,
+                        media.capabilities,
+                        plan.direction,
+                    );
                     written.push(section_text(
                         media,
                         plan.kind,
@@ -73,12 +80,14 @@ impl OfferAnswer {
                             direction: plan.direction,
                             rtcp_mux: plan.writes_rtcp_mux,
                             feedback: plan.feedback,
+                            extensions: &extensions,
                         },
                     ));
                     sections.push(plan.into_section(
                         Spoken { section, dialect },
                         media.capabilities,
                         media.stream_of(section),
+                        agreed,
                     ));
                 }
             }
@@ -86,7 +95,7 @@ impl OfferAnswer {
         apply_session_bounds(&mut sections, offer);
         // The time of a session is not negotiated (RFC 3264 section 6).
         let time = offer.time().unwrap_or("0 0").to_owned();
-        let answer = self.seal(dialect, &time, written, session_address);
+        let answer = self.seal(dialect, &time, (Vec::new(), written), session_address);
         self.agreed = Some(Agreed { local: answer.clone(), remote: offer.clone() });
         Ok((answer, Negotiated { sections, session: SessionFacts::read(offer) }))
     }
@@ -157,6 +166,7 @@ impl Plan {
         remote: Spoken<'_>,
         capabilities: &Capabilities,
         local: LocalStream,
+        extensions: Vec<NegotiatedExtension>,
     ) -> NegotiatedSection {
         Agreement {
             kind: self.kind,
@@ -168,6 +178,7 @@ impl Plan {
             feedback: self.feedback,
             remote,
             capabilities,
+            extensions,
         }
         .into_section()
     }
@@ -248,6 +259,11 @@ fn read_section(
         feedback,
         remote: answered,
         capabilities,
+        extensions: extmap::accepted(
+            &ExtMap::of_section(offer, ours),
+            &ExtMap::of_section(answer, theirs),
+            kind,
+        ),
     };
     Ok(agreement.into_section())
 }

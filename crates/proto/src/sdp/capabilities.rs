@@ -2,6 +2,7 @@
 
 use super::asc::{AacObject, AudioSpecificConfig};
 use super::dialect::{Dialect, Facetime2010};
+use super::extmap::HeaderExtension;
 use super::format::{AacFormat, Encoding, H264Format, OpusFormat};
 use super::h264::{PacketizationMode, ProfileLevelId};
 use std::fmt;
@@ -66,13 +67,16 @@ pub struct Capabilities {
     pub max_video_bitrate: Option<u32>,
     /// The packet time that this side wants to receive, milliseconds (`a=ptime`).
     pub ptime: u32,
-    /// The largest RTP payload that this side sends, octets.
+    /// The largest RTP payload that this side sends, octets. Where packets can carry a header extension, it takes what
+    /// that needs out of it, so that no packet becomes larger.
     pub max_payload: u32,
+    /// The RTP header extensions that this side agrees to, and, as a softphone, offers.
+    pub header_extensions: Vec<HeaderExtension>,
 }
 
 impl Default for Capabilities {
     /// [`SOFTPHONE_AUDIO`] (AAC in answers only), H.264 Constrained Baseline up to level 3.1, telephone events, PLI and FIR, no bit
-    /// rate bounds, packets of 20 ms and 1,200 octets.
+    /// rate bounds, packets of 20 ms and 1,200 octets, all known header extensions.
     fn default() -> Self {
         Capabilities {
             audio: SOFTPHONE_AUDIO.to_vec(),
@@ -88,6 +92,7 @@ impl Default for Capabilities {
             max_video_bitrate: None,
             ptime: 20,
             max_payload: 1_200,
+            header_extensions: HeaderExtension::ALL.to_vec(),
         }
     }
 }

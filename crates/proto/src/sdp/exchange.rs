@@ -3,6 +3,7 @@
 use super::capabilities::Capabilities;
 use super::dialect::{Dialect, Facetime2010};
 use super::error::NegotiationError;
+use super::extmap::ExtensionNumbers;
 use super::format::{Encoding, Format};
 use super::negotiate::kind_of;
 use super::session::{Line, MediaDescription, Origin, SessionDescription, address_text};
@@ -96,6 +97,8 @@ pub struct OfferAnswer {
     assigned: Vec<(MediaKind, Format)>,
     /// Payload types that the peer has used for anything.
     taken: BTreeSet<u8>,
+    /// What each local identifier of a header extension has meant in this call: it never changes (RFC 8285 section 7).
+    pub(super) extensions: ExtensionNumbers,
 }
 
 /// An offer on its way, and what it was made from.
@@ -129,6 +132,7 @@ impl OfferAnswer {
             pending: None,
             assigned: Vec::new(),
             taken: BTreeSet::new(),
+            extensions: ExtensionNumbers::default(),
         }
     }
 
@@ -170,7 +174,7 @@ impl OfferAnswer {
         &mut self,
         dialect: &Dialect,
         time: &str,
-        media: Vec<MediaDescription>,
+        (extensions, media): (Vec<Line>, Vec<MediaDescription>),
         at: IpAddr,
     ) -> SessionDescription {
         let facetime = dialect.facetime();
@@ -180,6 +184,7 @@ impl OfferAnswer {
         lines.extend(facetime.and_then(Facetime2010::session_bandwidth_line));
         lines.push(Line::new('t', time));
         lines.extend(facetime.map(Facetime2010::session_attributes).unwrap_or_default());
+        lines.extend(extensions);
         let is_new = self.sent.as_ref().is_none_or(|sent| sent.lines != lines || sent.media != media);
         if is_new {
             self.version += 1;
@@ -210,6 +215,7 @@ impl OfferAnswer {
         self.taken.extend(
             description.media.iter().flat_map(MediaDescription::payload_types).filter(|pt| *pt >= 35),
         );
+        self.extensions.reserve(description);
     }
 
     /// Remembers what a payload type means.

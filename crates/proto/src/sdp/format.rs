@@ -357,11 +357,10 @@ impl H264Format {
     }
 
     fn fmtp(&self) -> String {
-        let mut text = format!(
-            "profile-level-id={};packetization-mode={}",
-            self.profile_level_id,
-            self.packetization_mode.number()
-        );
+        let mut text = format!("profile-level-id={}", self.profile_level_id);
+        // 0 is what is meant without it (RFC 6184 section 8.1), and every octet of an INVITE counts.
+        let mode = Some(u32::from(self.packetization_mode.number())).filter(|mode| *mode != 0);
+        push(&mut text, "packetization-mode", mode);
         if self.level_asymmetry_allowed {
             text.push_str(";level-asymmetry-allowed=1");
         }

@@ -7,8 +7,9 @@ use super::format::{AacFormat, AacPacking, Encoding, Format, H264Format, Telepho
 use super::negotiate::TelephoneEvents;
 use crate::frame::MediaKind;
 
-/// The events that this side takes and sends: DTMF.
-pub(super) const DTMF_EVENTS: &str = "0-15";
+/// The events that this side takes and sends: DTMF, which is what is meant where nothing is said (RFC 4733 section
+/// 7.1.1), and every octet of an INVITE counts.
+pub(super) const DTMF_EVENTS: &str = "";
 
 /// The formats that two sides agreed on, seen from this side.
 #[derive(Default)]

@@ -13,6 +13,7 @@ mod capabilities;
 pub mod dialect;
 mod error;
 mod exchange;
+pub mod extmap;
 mod fmtp;
 pub mod format;
 pub mod h264;
@@ -31,6 +32,7 @@ pub use capabilities::{
 pub use dialect::{Dialect, Facetime2010};
 pub use error::{NegotiationError, SdpError, SdpErrorKind};
 pub use exchange::{LocalMedia, LocalStream, OfferAnswer};
+pub use extmap::{ExtMap, HeaderExtension, NegotiatedExtension};
 pub use format::{Encoding, Format};
 pub use negotiate::{
     Feedback, Negotiated, NegotiatedSection, RemoteSource, SessionFacts, TelephoneEvents, VideoLimits,

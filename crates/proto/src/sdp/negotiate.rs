@@ -4,6 +4,7 @@ use super::bandwidth::{Bounds, PacketShape};
 use super::capabilities::Capabilities;
 use super::dialect::{Spoken, softphone};
 use super::exchange::{LocalStream, intersect};
+use super::extmap::{self, HeaderExtension, NegotiatedExtension};
 use super::format::{Encoding, Format, TelephoneEvent};
 use super::matching::Pairing;
 use super::session::{Host, MediaDescription, SessionDescription};
@@ -93,6 +94,8 @@ pub struct NegotiatedSection {
     pub max_bitrate: Option<u32>,
     /// The largest RTP payload to send, octets.
     pub max_payload: u32,
+    /// The RTP header extensions that both sides agreed on.
+    pub extensions: Vec<NegotiatedExtension>,
 }
 
 /// The payload types of telephone events (RFC 4733).
@@ -178,6 +181,11 @@ impl NegotiatedSection {
         self.receive.iter().find(|format| format.payload_type == payload_type)
     }
 
+    /// Whether what is sent may carry this header extension.
+    pub fn sends_extension(&self, extension: HeaderExtension) -> bool {
+        self.extensions.iter().any(|e| e.extension == extension && e.direction.sends())
+    }
+
     /// The section as [`Event::Media`](crate::io::Event::Media) reports it.
     pub fn to_section(&self) -> Section {
         Section {
@@ -192,6 +200,7 @@ impl NegotiatedSection {
                 .collect(),
             local: self.local,
             remote: self.remote,
+            takes_rotation: self.sends_extension(HeaderExtension::VideoOrientation),
         }
     }
 
@@ -216,6 +225,7 @@ impl NegotiatedSection {
             feedback: Feedback::default(),
             max_bitrate: None,
             max_payload: 0,
+            extensions: Vec::new(),
         }
     }
 }
@@ -293,6 +303,8 @@ pub(super) struct Agreement<'a> {
     pub(super) feedback: Feedback,
     pub(super) remote: Spoken<'a>,
     pub(super) capabilities: &'a Capabilities,
+    /// Each with its own direction; what the section's leaves of it counts.
+    pub(super) extensions: Vec<NegotiatedExtension>,
 }
 
 impl Agreement<'_> {
@@ -300,6 +312,7 @@ impl Agreement<'_> {
     pub(super) fn into_section(self) -> NegotiatedSection {
         let Agreement { kind, pairing, destination, direction, local, remote: spoken, capabilities, .. } =
             self;
+        let mut extensions = self.extensions;
         let remote = spoken.section;
         let Pairing { mut send, receive, mut events } = pairing;
         let ptime = softphone::number(remote, "ptime").unwrap_or(DEFAULT_PTIME);
@@ -321,10 +334,14 @@ impl Agreement<'_> {
         }
         let video_limits = send.first().and_then(|format| spoken.video_limits(format.payload_type));
         let may_send = max_bitrate != Some(0) && destination.rtp.is_some();
+        let direction = if may_send { direction } else { intersect(direction, Direction::RecvOnly) };
+        // Whether or not media flow now: what was agreed on stays so when they do again.
+        let max_payload = capabilities.max_payload.saturating_sub(extmap::room(&extensions));
+        extensions.iter_mut().for_each(|e| e.direction = intersect(e.direction, direction));
         NegotiatedSection {
             kind: Some(kind),
             refused: None,
-            direction: if may_send { direction } else { intersect(direction, Direction::RecvOnly) },
+            direction,
             send,
             receive,
             telephone_events: events.into_events(),
@@ -340,7 +357,8 @@ impl Agreement<'_> {
             max_fps: softphone::number(remote, "framerate").and_then(|fps| u16::try_from(fps).ok()),
             feedback: self.feedback,
             max_bitrate: max_bitrate.and_then(|bound| u32::try_from(bound).ok()),
-            max_payload: capabilities.max_payload,
+            max_payload,
+            extensions,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::dialect::softphone::{self, SectionText};
 use super::dialect::{Dialect, Spoken};
 use super::error::NegotiationError;
 use super::exchange::{LocalMedia, OfferAnswer, Pending};
+use super::extmap::ExtMap;
 use super::format::{Encoding, Format, TelephoneEvent};
 use super::matching::DTMF_EVENTS;
 use super::negotiate::{Feedback, kind_of, packet_shape};
@@ -39,15 +40,19 @@ impl OfferAnswer {
         };
         let before: Vec<MediaDescription> = agreed.map(|agreed| agreed.media.clone()).unwrap_or_default();
         let mut sections: Vec<MediaDescription> = before.iter().map(softphone::refused).collect();
+        let (session_extensions, mut extensions) =
+            self.extensions.offered(media.capabilities, dialect, &wanted);
         for (kind, place) in places(&before, &wanted) {
             let previous = before.get(place).filter(|s| s.port != 0 && kind_of(s) == Some(kind));
-            let section = self.offered_section(media, dialect, kind, previous, session_address);
+            let own = extensions.remove(&kind).unwrap_or_default();
+            let section = self.offered_section(media, dialect, kind, previous, (session_address, own));
             match sections.get_mut(place) {
                 Some(slot) => *slot = section,
                 None => sections.push(section),
             }
         }
-        let description = self.seal(dialect, "0 0", sections, session_address);
+        let session_extensions = session_extensions.iter().map(ExtMap::line).collect();
+        let description = self.seal(dialect, "0 0", (session_extensions, sections), session_address);
         self.pending = Some(Pending {
             description: description.clone(),
             capabilities: media.capabilities.clone(),
@@ -64,7 +69,7 @@ impl OfferAnswer {
         dialect: &Dialect,
         kind: MediaKind,
         previous: Option<&MediaDescription>,
-        session_address: IpAddr,
+        (session_address, extensions): (IpAddr, Vec<ExtMap>),
     ) -> MediaDescription {
         let capabilities = media.capabilities;
         let formats = match dialect {
@@ -91,6 +96,7 @@ impl OfferAnswer {
                 direction: media.wanted_direction(kind),
                 rtcp_mux: true,
                 feedback: supported_feedback(capabilities, kind),
+                extensions: &extensions,
             },
         )
     }
@@ -137,6 +143,8 @@ pub(super) struct Terms<'a> {
     pub(super) direction: Direction,
     pub(super) rtcp_mux: bool,
     pub(super) feedback: Feedback,
+    /// The header extensions that stand in the section itself.
+    pub(super) extensions: &'a [ExtMap],
 }
 
 /// The text of a section in use.
@@ -171,6 +179,7 @@ pub(super) fn section_text(
         direction: terms.direction,
         rtcp_mux: terms.rtcp_mux,
         feedback: terms.feedback,
+        extensions: terms.extensions,
         cname: media.cname,
         max_bitrate,
         max_bitrate_with_headers,

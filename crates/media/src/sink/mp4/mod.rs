@@ -290,6 +290,7 @@ mod tests {
     use shiguredo_mp4::Decode;
     use shiguredo_mp4::boxes::MoovBox;
     use std::io::Cursor;
+    use visavis_proto::frame::Rotation;
     use visavis_proto::time::Time;
 
     fn nal() -> impl Strategy<Value = Vec<u8>> {
@@ -323,6 +324,7 @@ mod tests {
                     keyframe: false,
                     lost_packets: 0,
                     complete: true,
+                    rotation: Rotation::None,
                 }).unwrap();
             }
             recorder.finish().unwrap();

@@ -1,6 +1,7 @@
 //! The jitter buffer on a virtual clock, fed by small networks of its own.
 
 use super::*;
+use crate::rtp::Extensions;
 use bytes::Bytes;
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
@@ -24,6 +25,7 @@ fn sound(index: u64, received: Time) -> MediaPacket {
         marker: false,
         received,
         payload: Bytes::new(),
+        extensions: Extensions::default(),
     }
 }
 

@@ -12,7 +12,7 @@ pub mod opus;
 pub mod sampled;
 pub mod telephone_event;
 
-use crate::frame::{Codec, ReceivedFrame};
+use crate::frame::{Codec, ReceivedFrame, Rotation};
 use crate::limits::Limits;
 use crate::time::Time;
 use bytes::Bytes;
@@ -98,6 +98,7 @@ impl Unit {
             keyframe: self.keyframe,
             lost_packets: self.lost_packets,
             complete: self.complete,
+            rotation: Rotation::None,
         }
     }
 }

@@ -154,15 +154,36 @@ pub struct RemoteReport {
     pub round_trip: Option<Duration>,
 }
 
-/// A pair of equal instants from a sender report.
+/// A pair of equal instants of a sender's two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockMapping {
     /// The source.
     pub ssrc: u32,
-    /// Wall-clock time of the sender, 32.32 fixed-point seconds since 1900.
+    /// Wall-clock time of the sender, 32.32 fixed-point seconds since 1900. From `ntp-56` its upper 8 bits are 0.
     pub ntp: u64,
     /// The RTP timestamp of the same instant.
     pub rtp_timestamp: u32,
-    /// When the report arrived.
+    /// When what said so arrived.
     pub received: Time,
+    /// What said so.
+    pub origin: MappingOrigin,
+}
+
+/// Where a [`ClockMapping`] comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MappingOrigin {
+    /// An RTCP sender report (RFC 3550 section 6.4.1).
+    SenderReport,
+    /// A header extension of an RTP packet (RFC 6051 section 3.3).
+    HeaderExtension,
+}
+
+impl MappingOrigin {
+    /// In words: `sender report` or `header extension`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MappingOrigin::SenderReport => "sender report",
+            MappingOrigin::HeaderExtension => "header extension",
+        }
+    }
 }

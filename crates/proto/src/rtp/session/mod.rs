@@ -16,11 +16,11 @@ mod sender;
 mod tests;
 
 pub use config::{PayloadType, RtcpConfig, SessionConfig};
-pub use event::{ClockMapping, Delivery, Dropped, KeyframeMethod, RemoteReport, RtcpEvent};
+pub use event::{ClockMapping, Delivery, Dropped, KeyframeMethod, MappingOrigin, RemoteReport, RtcpEvent};
 
 use crate::io::SectionStats;
-use crate::rtp::RtpPacket;
 use crate::rtp::rtcp::Compound;
+use crate::rtp::{Extension, ExtensionIds, RtpPacket};
 use crate::time::Time;
 use bytes::Bytes;
 use interval::{Interval, Members};
@@ -91,6 +91,7 @@ impl SessionCounters {
 pub struct Session {
     cname: String,
     payload_types: Vec<PayloadType>,
+    extensions: ExtensionIds,
     rtcp: RtcpConfig,
     rng: ChaCha20Rng,
     sender: Sender,
@@ -126,6 +127,7 @@ impl Session {
             sender: Sender::new(config.ssrc, config.first_seq, config.first_timestamp, config.clock_rate),
             cname: config.cname,
             payload_types: config.payload_types,
+            extensions: ExtensionIds::default(),
             rtcp: config.rtcp,
             rng,
             remotes: Remotes::new(config.max_sources),
@@ -198,7 +200,29 @@ impl Session {
         timestamp: u32,
         payload: &[u8],
     ) -> Bytes {
-        self.sender.send(now, payload_type, marker, timestamp, payload)
+        self.sender.send(now, payload_type, marker, timestamp, None, payload)
+    }
+
+    /// As [`Session::send`], with a header extension (RFC 8285).
+    pub fn send_extended(
+        &mut self,
+        now: Time,
+        (payload_type, marker, timestamp): (u8, bool, u32),
+        extension: &Extension,
+        payload: &[u8],
+    ) -> Bytes {
+        self.sender.send(now, payload_type, marker, timestamp, Some(extension), payload)
+    }
+
+    /// When the instant of an RTP timestamp of ours was, as sender reports say it (RFC 6051 section 3.3): 32.32
+    /// fixed-point seconds since 1900. `None` before the first frame.
+    pub fn ntp(&self, now: Time, timestamp: u32) -> Option<u64> {
+        self.sender.ntp(now, timestamp)
+    }
+
+    /// Names the header extensions that may arrive; others are passed over.
+    pub fn set_extensions(&mut self, ids: ExtensionIds) {
+        self.extensions = ids;
     }
 
     /// Whether an RTP packet belongs to this section: its SSRC is known or expected here, or ours.

@@ -53,6 +53,7 @@ impl Session {
         }
         let clock_rate = self.clock_rate(payload_type).ok_or(Dropped::PayloadType { ssrc, payload_type })?;
         let active = self.remotes.active;
+        let extensions = packet.extension().map(|parts| self.extensions.read(parts)).unwrap_or_default();
         let silent = self.remotes.active().is_none_or(|r| r.last_rtp.is_none_or(|t| received - t >= SILENCE));
 
         let remote = self.remotes.entry(ssrc, received);
@@ -61,7 +62,7 @@ impl Session {
         {
             Arrival::Duplicate => return Err(Dropped::Duplicate { ssrc, seq }),
             Arrival::Jumped => {
-                remote.held = Some(Held::new(&packet, received, clock_rate, true));
+                remote.held = Some(Held::new(&packet, extensions, received, clock_rate, true));
                 return Err(Dropped::SequenceJump { ssrc, seq });
             }
             Arrival::Accepted { seq, timestamp, restarted } => (seq, timestamp, restarted),
@@ -73,7 +74,7 @@ impl Session {
             None => valid || !remote.said_bye,
         };
         if !plays && !valid {
-            remote.held = Some(Held::new(&packet, received, clock_rate, false));
+            remote.held = Some(Held::new(&packet, extensions, received, clock_rate, false));
             return Err(Dropped::Probation { ssrc, seq });
         }
         if !plays {
@@ -101,6 +102,7 @@ impl Session {
             marker: packet.marker,
             received,
             payload: Bytes::copy_from_slice(packet.payload()),
+            extensions,
         };
         if held.as_ref().is_some_and(|held| !held.jumped) {
             self.counters.probation = self.counters.probation.saturating_sub(1);

@@ -1,7 +1,7 @@
 //! The remote sources of a session: a small table that strangers cannot make grow.
 
 use crate::rtp::source::{Source, SourceCounters};
-use crate::rtp::{MediaPacket, RtpPacket};
+use crate::rtp::{Extensions, MediaPacket, RtpPacket};
 use crate::time::Time;
 use bytes::Bytes;
 use std::time::Duration;
@@ -36,12 +36,19 @@ pub(super) struct Held {
     clock_rate: u32,
     received: Time,
     pub(super) payload: Bytes,
+    extensions: Extensions,
     /// Whether the source did not count it, because it jumped.
     pub(super) jumped: bool,
 }
 
 impl Held {
-    pub(super) fn new(packet: &RtpPacket<'_>, received: Time, clock_rate: u32, jumped: bool) -> Self {
+    pub(super) fn new(
+        packet: &RtpPacket<'_>,
+        extensions: Extensions,
+        received: Time,
+        clock_rate: u32,
+        jumped: bool,
+    ) -> Self {
         Held {
             seq: packet.seq,
             timestamp: packet.timestamp,
@@ -50,6 +57,7 @@ impl Held {
             clock_rate,
             received,
             payload: Bytes::copy_from_slice(packet.payload()),
+            extensions,
             jumped,
         }
     }
@@ -67,6 +75,7 @@ impl Held {
             marker: self.marker,
             received: self.received,
             payload: self.payload,
+            extensions: self.extensions,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! RTCP in: RFC 3550 sections 6.3.3, 6.3.4 and 6.4; feedback of RFC 4585 and RFC 5104.
 
 use super::receive::Channel;
-use super::{ClockMapping, Dropped, KeyframeMethod, RemoteReport, RtcpEvent, Session};
+use super::{ClockMapping, Dropped, KeyframeMethod, MappingOrigin, RemoteReport, RtcpEvent, Session};
 use crate::rtp::rtcp::{
     Bye, Compound, FeedbackControl, KeyframeRequest, Packet, PayloadFeedback, ReportBlock, SenderReport,
     TransportFeedback,
@@ -99,6 +99,7 @@ impl Session {
             ntp,
             rtp_timestamp: report.info.rtp_timestamp,
             received,
+            origin: MappingOrigin::SenderReport,
         }));
     }
 

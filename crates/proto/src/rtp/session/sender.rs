@@ -1,7 +1,7 @@
 //! The sending half: sequence numbers, timestamps and what sender reports say.
 
-use crate::rtp::RtpHeader;
 use crate::rtp::rtcp::SenderInfo;
+use crate::rtp::{Extension, RtpHeader};
 use crate::time::Time;
 use bytes::Bytes;
 use std::time::Duration;
@@ -101,16 +101,30 @@ impl Sender {
         payload_type: u8,
         marker: bool,
         timestamp: u32,
+        extension: Option<&Extension>,
         payload: &[u8],
     ) -> Bytes {
         let header = RtpHeader { marker, payload_type, seq: self.seq, timestamp, ssrc: self.ssrc };
+        let mut packet = header.with_payload(payload);
+        if let Some(extension) = extension {
+            packet = packet.extended(extension);
+        }
         let mut out = Vec::new();
-        header.with_payload(payload).write(&mut out);
+        packet.write(&mut out);
         self.seq = self.seq.wrapping_add(1);
         self.packets += 1;
         self.octets += payload.len() as u64;
         self.last_sent = Some(now);
         out.into()
+    }
+
+    /// See [`Session::ntp`](super::Session::ntp).
+    pub(super) fn ntp(&self, now: Time, timestamp: u32) -> Option<u64> {
+        let last = self.last?;
+        let behind = self.at(last.captured, last.timestamp, now).wrapping_sub(timestamp) as i32;
+        let units = (i128::from(behind) << 32) / i128::from(self.clock_rate);
+        // The sum wraps as NTP timestamps do.
+        Some(now.ntp().wrapping_sub(units as u64))
     }
 
     /// When the last packet went out.
@@ -181,15 +195,34 @@ mod tests {
         let mut s = Sender::new(1, 0, 1_000, 8_000);
         assert_eq!(s.info(ms(0)), None);
         let ts = s.timestamp(ms(100), 160);
-        s.send(ms(120), 0, false, ts, &[0; 160]);
-        s.send(ms(121), 0, false, ts, &[0; 40]);
+        s.send(ms(120), 0, false, ts, None, &[0; 160]);
+        s.send(ms(121), 0, false, ts, None, &[0; 40]);
         let info = s.info(ms(130)).unwrap();
         assert_eq!((info.rtp_timestamp, info.packets, info.octets), (1_240, 2, 200));
         assert_eq!(info.ntp, ms(130).ntp());
         s.change_ssrc(2);
-        s.send(ms(140), 0, false, ts, &[0; 7]);
+        s.send(ms(140), 0, false, ts, None, &[0; 7]);
         let info = s.info(ms(150)).unwrap();
         assert_eq!((info.packets, info.octets, s.sent()), (1, 7, (3, 207)));
+    }
+
+    #[test]
+    fn the_wall_clock_time_of_a_timestamp_is_that_of_the_report_that_is_sent_meanwhile() {
+        let offset = 1_700_000_000_000_000_000;
+        let at = |millis| ms(millis).with_unix_offset(offset);
+        let mut s = Sender::new(1, 0, u32::MAX - 100, 90_000);
+        assert_eq!(s.ntp(at(0), 0), None);
+        let first = s.timestamp(at(100), 0);
+        let second = s.timestamp(at(140), 0);
+        // A quarter of a tick is lost where both are rounded to ticks.
+        let close = |a: u64, b: u64| a.abs_diff(b) <= (1 << 32) / 90_000;
+        assert!(close(s.ntp(at(160), second).unwrap(), at(140).ntp()));
+        assert!(close(s.ntp(at(160), first).unwrap(), at(100).ntp()));
+        let report = s.info(at(160)).unwrap();
+        assert!(close(s.ntp(at(160), report.rtp_timestamp).unwrap(), report.ntp));
+        // A picture whose time of capture lies ahead of the clock that is read.
+        let third = s.timestamp(at(200), 0);
+        assert!(close(s.ntp(at(180), third).unwrap(), at(200).ntp()));
     }
 
     #[test]
@@ -204,8 +237,8 @@ mod tests {
     #[test]
     fn packets_carry_consecutive_numbers_past_the_wrap() {
         let mut s = Sender::new(0x0102_0304, 65_535, 0, 8_000);
-        let a = s.send(ms(0), 96, true, 7, &[1, 2]);
-        let b = s.send(ms(0), 96, false, 8, &[3]);
+        let a = s.send(ms(0), 96, true, 7, None, &[1, 2]);
+        let b = s.send(ms(0), 96, false, 8, None, &[3]);
         let (a, b) = (RtpPacket::parse(&a).unwrap(), RtpPacket::parse(&b).unwrap());
         assert_eq!((a.seq, a.marker, a.timestamp, a.payload()), (65_535, true, 7, &[1u8, 2][..]));
         assert_eq!((b.seq, b.marker, b.ssrc, b.payload_type), (0, false, 0x0102_0304, 96));

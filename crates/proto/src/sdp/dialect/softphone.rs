@@ -4,6 +4,7 @@
 use crate::io::Direction;
 use crate::sdp::bandwidth::{Bandwidth, BandwidthKind};
 use crate::sdp::exchange::LocalStream;
+use crate::sdp::extmap::ExtMap;
 use crate::sdp::format::{Encoding, Format};
 use crate::sdp::negotiate::{Feedback, RemoteSource};
 use crate::sdp::session::{Host, Line, MediaDescription, address_text};
@@ -26,6 +27,7 @@ pub(in crate::sdp) struct SectionText<'a> {
     pub(in crate::sdp) direction: Direction,
     pub(in crate::sdp) rtcp_mux: bool,
     pub(in crate::sdp) feedback: Feedback,
+    pub(in crate::sdp) extensions: &'a [ExtMap],
     pub(in crate::sdp) cname: &'a str,
     /// The most RTP payload to receive, bit/s.
     pub(in crate::sdp) max_bitrate: Option<u32>,
@@ -62,6 +64,7 @@ impl SectionText<'_> {
             lines.push(Line::attribute("rtcp-mux", ""));
         }
         lines.extend(self.feedback_lines());
+        lines.extend(self.extensions.iter().map(ExtMap::line));
         if let Some(ssrc) = self.stream.ssrc {
             lines.push(Line::attribute("ssrc", format!("{ssrc} cname:{}", self.cname)));
         }

@@ -51,6 +51,7 @@ fn section_rows(evidence: &Evidence<'_>, kind: &str) -> Vec<Vec<Html>> {
         row("packets too late", &|s| Html::from(count(s.packets_late))),
         row("jitter", &|s| figure(s.jitter_ms, 1, "ms")),
         row("round trip", &|s| figure(s.round_trip_ms, 1, "ms")),
+        row("in step by", &|s| or_unknown(s.synchronised_by)),
         row(frames, &|s| {
             Html::from(format!("{}, {} of them incomplete", count(s.frames_received), s.frames_incomplete))
         }),

@@ -6,6 +6,7 @@ use crate::io::Direction;
 use crate::sdp::asc::{AacObject, AudioSpecificConfig};
 use crate::sdp::capabilities::{AudioCodec, Capabilities};
 use crate::sdp::dialect::softphone::{self, SectionText};
+use crate::sdp::extmap::ExtMap;
 use crate::sdp::format::{AacFormat, AacPacking, Encoding, Format, H264Format};
 use crate::sdp::h264::PacketizationMode;
 use crate::sdp::negotiate::VideoLimits;
@@ -136,6 +137,8 @@ impl Facetime2010 {
             lines.extend(block.map(|n| Line::attribute("fmtp", format!("AAC SamplesPerBlock {n}"))));
             lines.extend(self.parameters(text.formats, name_of));
         }
+        // Where a peer offered them; the record has none.
+        lines.extend(text.extensions.iter().map(ExtMap::line));
         if text.direction != Direction::SendRecv {
             lines.push(Line::attribute(text.direction.as_str(), ""));
         }
