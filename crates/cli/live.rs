@@ -140,6 +140,13 @@ fn tell(output: &Output, call: CallHandle, event: &visavis::DeviceEvent) {
             let instead = instead.map_or_else(String::new, |instead| format!("; {instead} is sent instead"));
             output.say(format!("call {id}: {error}{instead}"));
         }
+        E::Back { kind, name, form } => {
+            output.event(
+                "device-back",
+                || json!({ "call": id, "kind": kind.to_string(), "name": name, "form": form }),
+            );
+            output.say(format!("call {id}: {kind} {name} is back: {form}"));
+        }
         E::Taken { by } => {
             output.event("devices-taken", || json!({ "call": id, "by": by.0 }));
             output.say(format!("call {id}: the devices are those of call {}; it goes on without them", by.0));

@@ -101,8 +101,8 @@ mod tone {
 
     fn run(choice: &Choice, stopped: &AtomicBool) -> Result<(), String> {
         let clock = Clock::start();
-        let mut sink = speaker::open(choice, Arc::new(move || clock.now()), |_| None)
-            .map_err(|error| error.to_string())?;
+        let mut sink =
+            speaker::open(choice, Arc::new(move || clock.now())).map_err(|error| error.to_string())?;
         let (start, frames) = (clock.now(), RATE as usize * BLOCK.as_millis() as usize / 1_000);
         for block in 0u32.. {
             if stopped.load(Ordering::Relaxed) {

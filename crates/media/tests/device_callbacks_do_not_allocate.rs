@@ -100,9 +100,11 @@ fn what_a_speaker_pulls_costs_no_memory_also_where_sound_begins_ends_and_is_turn
         capacity: Duration::from_millis(500),
     };
     let (mut feed, mut pull) = playout(config).unwrap();
-    // The far end's voice, for an echo canceller: first with room, then without.
+    // The far end's voice, for an echo canceller: first with room, then without. Half way there is another one.
     let (for_canceller, mut heard) = reference((RATE, 2), Duration::from_millis(100));
-    pull.set_reference(for_canceller);
+    feed.set_reference(for_canceller);
+    let (for_another, mut another) = reference((RATE, 2), Duration::from_millis(100));
+    let mut for_another = Some(for_another);
     let mut out = [0i16; SAMPLES];
     let mut block = vec![0i16; SAMPLES];
     for period in 0..300u32 {
@@ -115,11 +117,13 @@ fn what_a_speaker_pulls_costs_no_memory_also_where_sound_begins_ends_and_is_turn
             200 => feed.volume().set_gain(-12.0),
             220 => feed.volume().set_muted(true),
             240 => feed.volume().set_muted(false),
+            150 => feed.set_reference(for_another.take().unwrap()),
             _ => {}
         }
         assert_eq!(calls(|| pull.pull(at(period), &mut out)), 0, "period {period}");
+        assert_eq!(heard.take(&mut block), period < 150, "period {period}");
         if period < 250 {
-            heard.take(&mut block);
+            assert_eq!(another.take(&mut block), period >= 150, "period {period}");
         }
     }
     assert!(feed.counts().gaps > 0, "sound broke off");

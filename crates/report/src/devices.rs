@@ -31,8 +31,10 @@ pub struct SoundForm {
 pub struct MicrophoneReport {
     /// What was opened; `None` where nothing was.
     pub opened: Option<SoundForm>,
-    /// Why it did not open, or was lost.
+    /// Why it did not open, or was lost; `None` where it is back.
     pub trouble: Option<String>,
+    /// Times that it did not open or was lost. The other figures are those since it was opened last.
+    pub times_gone: u32,
     /// Whether it is silenced.
     pub muted: bool,
     /// The loudest of what it heard of late, dBFS (before mute).
@@ -56,8 +58,10 @@ pub struct MicrophoneReport {
 pub struct SpeakerReport {
     /// What was opened; `None` where nothing was.
     pub opened: Option<SoundForm>,
-    /// Why it did not open, or was lost.
+    /// Why it did not open, or was lost; `None` where it is back.
     pub trouble: Option<String>,
+    /// Times that it did not open or was lost. The other figures are those since it was opened last.
+    pub times_gone: u32,
     /// The loudest of what it played of late, dBFS.
     pub peak_dbfs: Option<f32>,
     /// Its level over about an eighth of a second, dBFS.
@@ -81,8 +85,10 @@ pub struct SpeakerReport {
 pub struct CameraReport {
     /// Its name; `None` where none was opened.
     pub name: Option<String>,
-    /// Why it did not open, or was lost.
+    /// Why it did not open, or was lost; `None` where it is back.
     pub trouble: Option<String>,
+    /// Times that it did not open or was lost. The other figures are those since it was opened last.
+    pub times_gone: u32,
     /// Width and height, pixels.
     pub size: Option<(u32, u32)>,
     /// Pictures a second.

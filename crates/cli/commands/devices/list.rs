@@ -68,10 +68,9 @@ fn one(output: &Output, device: &SoundDevice) {
 
 fn one_camera(output: &Output, index: usize, device: &CameraDevice) {
     let modes: &[CameraMode] = device.opens.as_deref().unwrap_or_default();
-    let format = |mode: &CameraMode| format!("{:?}", mode.format).to_lowercase();
     output.event("device", || {
         let offers: Vec<_> =
-            modes.iter().map(|m| json!({ "size": m.size, "fps": m.fps, "format": format(m) })).collect();
+            modes.iter().map(|m| json!({ "size": m.size, "fps": m.fps, "format": m.form() })).collect();
         json!({
             "kind": "camera", "index": index, "name": device.name, "opens": device.opens.is_ok(),
             "error": error(&device.opens), "offers": offers,
@@ -83,7 +82,7 @@ fn one_camera(output: &Output, index: usize, device: &CameraDevice) {
     }
     for mode in modes {
         let (width, height) = mode.size;
-        output.say(format!("         {width}x{height} {} fps {}", mode.fps, format(mode)));
+        output.say(format!("         {width}x{height} {} fps {}", mode.fps, mode.form()));
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) async fn microphone(which: &Choice, lasts: Duration, output: &Output)
 /// Plays the test tone.
 pub(super) async fn speaker(which: &Choice, lasts: Duration, output: &Output) -> Result<(), Failure> {
     let clock = Clock::start();
-    let mut sink = speaker::open(which, now(clock), |_| None)?;
+    let mut sink = speaker::open(which, now(clock))?;
     let (rate, frames) = (48_000, (48_000 * BLOCK.as_millis() / 1_000) as usize);
     output.say(format!("playing a tone on {} for {} s", sink.name(), lasts.as_secs_f32()));
     let mut tone = ToneSource::new(Tone::default());

@@ -6,9 +6,11 @@ use crate::pixel::{PixelFormat, to_picture};
 use crate::scale::Scaler;
 use crate::source::VideoSource;
 use nokhwa::Camera;
+use nokhwa::NokhwaError;
 use nokhwa::utils::{
-    ApiBackend, CameraFormat, CameraIndex, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType,
+    CameraFormat, CameraIndex, CameraInfo, FrameFormat, RequestedFormat, RequestedFormatType,
 };
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -21,6 +23,8 @@ const KIND: DeviceKind = DeviceKind::Camera;
 const POLL: Duration = Duration::from_millis(4);
 /// A camera that takes longer to open does not work.
 const OPENING: Duration = Duration::from_secs(5);
+/// A camera without a picture for this long is lost. In the dark some give five a second.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Broken pictures in a row before a camera is given up.
 const PATIENCE: u32 = 30;
 
@@ -33,6 +37,20 @@ pub struct CameraMode {
     pub fps: u32,
     /// How the pixels lie.
     pub format: PixelFormat,
+}
+
+impl CameraMode {
+    /// How the pixels lie, in a word: `yuyv`, `jpeg`.
+    pub fn form(&self) -> String {
+        format!("{:?}", self.format).to_lowercase()
+    }
+}
+
+impl fmt::Display for CameraMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CameraMode { size: (width, height), fps, .. } = self;
+        write!(f, "{width}x{height}, {fps} pictures a second, {}", self.form())
+    }
 }
 
 /// What a camera can do, and whether it could be opened.
@@ -54,8 +72,25 @@ pub fn list() -> Vec<CameraDevice> {
     devices.collect()
 }
 
+/// The cameras of Video4Linux, by their numbers. The library's own list ends the program where a name has no number.
+#[cfg(target_os = "linux")]
 fn infos() -> Vec<CameraInfo> {
-    let mut infos = nokhwa::query(ApiBackend::Auto).unwrap_or_default();
+    let nodes = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    let number = |node: std::fs::DirEntry| node.file_name().to_str()?.strip_prefix("video")?.parse().ok();
+    let mut numbers: Vec<u32> = nodes.filter_map(number).collect();
+    numbers.sort_unstable();
+    let info = |number: u32| {
+        let path = format!("/dev/video{number}");
+        let name = std::fs::read_to_string(format!("/sys/class/video4linux/video{number}/name"));
+        let name = name.map_or_else(|_| path.clone(), |name| name.trim().to_owned());
+        CameraInfo::new(&name, &path, "", CameraIndex::Index(number))
+    };
+    numbers.into_iter().map(info).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn infos() -> Vec<CameraInfo> {
+    let mut infos = nokhwa::query(nokhwa::utils::ApiBackend::Auto).unwrap_or_default();
     infos.sort_by_key(|info| match info.index() {
         CameraIndex::Index(index) => (*index, String::new()),
         CameraIndex::String(name) => (u32::MAX, name.clone()),
@@ -71,6 +106,8 @@ pub struct DeviceCamera {
     scaler: Scaler,
     count: u64,
     due: Option<Time>,
+    /// When there was a picture last; before the first one, when one was asked for.
+    alive: Option<Time>,
 }
 
 /// What the camera's thread writes.
@@ -102,7 +139,7 @@ pub fn open(choice: &Choice, size: (u32, u32), fps: u32, now: Now) -> Result<Dev
                 if opened.send(Ok(mode)).is_ok() {
                     let ended = watch(&mut camera, &name, &shared, &now);
                     if let Ok(mut lost) = shared.lost.lock() {
-                        *lost = ended.err();
+                        *lost = ended.err().or(lost.take());
                     }
                 }
                 shared.ended.store(true, Ordering::Release);
@@ -114,7 +151,7 @@ pub fn open(choice: &Choice, size: (u32, u32), fps: u32, now: Now) -> Result<Dev
     let failed = |words: &dyn std::fmt::Display| DeviceError::new(KIND, &name, Trouble::Other, words);
     thread::Builder::new().name("visavis-camera".into()).spawn(thread).map_err(|error| failed(&error))?;
     let mode = result.recv_timeout(OPENING).map_err(|_| failed(&"it does not answer"))??;
-    Ok(DeviceCamera { shared, name, mode, scaler: Scaler::new(), count: 0, due: None })
+    Ok(DeviceCamera { shared, name, mode, scaler: Scaler::new(), count: 0, due: None, alive: None })
 }
 
 fn connect(info: &CameraInfo, name: &str) -> Result<Camera, DeviceError> {
@@ -206,20 +243,28 @@ fn watch(camera: &mut Camera, name: &str, shared: &Shared, now: &Now) -> Result<
 }
 
 /// What is wrong, in our words: the library has no more than the system's text.
-fn explain(name: &str, error: &nokhwa::NokhwaError) -> DeviceError {
-    let words = error.to_string();
+fn explain(name: &str, error: &NokhwaError) -> DeviceError {
+    let words = match error {
+        // Its own text has all that is known of the value before it comes to the point.
+        NokhwaError::SetPropertyError { property, error, .. } => format!("{property}: {error}"),
+        error => error.to_string(),
+    };
     let text = words.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    let trouble = if says(&["permission", "os error 13", "denied"]) {
-        Trouble::Permission
-    } else if says(&["busy", "os error 16"]) {
-        Trouble::Busy
-    } else if says(&["os error 2)", "os error 6)", "os error 19", "not found", "no such"]) {
-        Trouble::Absent
-    } else if says(&["os error 25", "inappropriate ioctl", "format"]) {
-        Trouble::Format
-    } else {
-        Trouble::Other
+    // `io::Error` ends with the number.
+    let number = text.split("os error ").nth(1).and_then(|rest| rest.split(')').next()?.parse().ok());
+    let trouble = match number {
+        // EPERM, EACCES; EBUSY; ENOENT, ENXIO, ENODEV; EINVAL, ENOTTY.
+        Some(1 | 13) => Trouble::Permission,
+        Some(16) => Trouble::Busy,
+        Some(2 | 6 | 19) => Trouble::Absent,
+        Some(22 | 25) => Trouble::Format,
+        Some(i32::MIN..) => Trouble::Other,
+        None if says(&["permission", "denied"]) => Trouble::Permission,
+        None if says(&["busy"]) => Trouble::Busy,
+        None if says(&["not found", "no such"]) => Trouble::Absent,
+        None if says(&["format"]) => Trouble::Format,
+        None => Trouble::Other,
     };
     DeviceError::new(KIND, name, trouble, words)
 }
@@ -240,6 +285,15 @@ impl DeviceCamera {
         self.count
     }
 
+    /// Nothing comes from it, and nobody says why.
+    fn give_up(&self) {
+        let words = format!("no picture has come from it for {} s", SILENCE.as_secs());
+        if let Ok(mut lost) = self.shared.lost.lock() {
+            lost.get_or_insert(DeviceError::new(KIND, &self.name, Trouble::Lost, words));
+        }
+        self.shared.ended.store(true, Ordering::Release);
+    }
+
     /// Why it ended, where it did.
     pub fn lost(&self) -> Option<DeviceError> {
         self.shared.lost.lock().ok()?.clone()
@@ -249,7 +303,14 @@ impl DeviceCamera {
 impl VideoSource for DeviceCamera {
     fn next(&mut self, now: Time) -> Option<Picture> {
         self.due = Some(now + POLL);
-        let picture = self.shared.newest.lock().ok()?.take()?;
+        let alive = *self.alive.get_or_insert(now);
+        let Some(picture) = self.shared.newest.lock().ok()?.take() else {
+            if now.since(alive) > SILENCE {
+                self.give_up();
+            }
+            return None;
+        };
+        self.alive = Some(now);
         // A compressed picture has a size of its own.
         let picture = self.scaler.scale(&picture, self.mode.size).ok()?;
         let number = self.count;

@@ -77,8 +77,10 @@ impl fmt::Display for DeviceError {
             Trouble::Permission => {
                 "not allowed; give this user (group audio or video) or program the right to it"
             }
-            Trouble::Lost => "it is gone; plug it in again before the next call",
-            Trouble::Other => "it does not work",
+            Trouble::Lost => "it is gone; plug it in again",
+            Trouble::Other => {
+                "it does not work; take another one, or see what there is with `visavis devices`"
+            }
         })?;
         if words.is_empty() { Ok(()) } else { write!(f, " ({words})") }
     }
@@ -92,7 +94,8 @@ mod tests {
 
     #[test]
     fn every_trouble_is_one_line_with_what_to_do() {
-        for trouble in [Trouble::Absent, Trouble::Busy, Trouble::Format, Trouble::Permission, Trouble::Lost] {
+        use Trouble as T;
+        for trouble in [T::Absent, T::Busy, T::Format, T::Permission, T::Lost, T::Other] {
             let error = DeviceError::new(DeviceKind::Camera, "0", trouble, "two\n lines");
             let text = error.to_string();
             assert!(text.starts_with("camera 0: ") && text.ends_with("(two lines)"), "{text}");

@@ -1,6 +1,7 @@
 //! A microphone as a source of sound.
 
-use super::sound::{Health, Pace, Shape, StreamStatus, explain, find, with_sample_type};
+use super::health::{Health, StreamStatus};
+use super::sound::{Pace, Shape, explain, find, with_sample_type};
 use super::{Choice, DeviceError, DeviceKind, Now};
 use crate::live::capture::{CaptureConfig, CaptureCounts, Controls, Effect, Microphone, Push, capture};
 use crate::live::sample::DeviceSample;

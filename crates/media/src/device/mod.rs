@@ -1,15 +1,18 @@
 //! Real devices: microphone and speaker by `cpal`, cameras by `nokhwa`. With the feature `devices`.
 //!
 //! A device opens or says in one line why not ([`DeviceError`]). One that is lost later ends its source; a
-//! [fallback](crate::source::fallback) puts another in its place, and the call goes on.
+//! [fallback](crate::source::fallback) puts another in its place, and the call goes on. Another one, or the same, may
+//! be opened in its place.
 
 pub mod camera;
 mod error;
+mod health;
 pub mod microphone;
 pub mod sound;
 pub mod speaker;
 
 pub use error::{DeviceError, DeviceKind, Trouble};
+pub use health::StreamStatus;
 
 use std::fmt;
 use std::str::FromStr;

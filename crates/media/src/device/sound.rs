@@ -3,21 +3,14 @@
 use super::{Choice, DeviceError, DeviceKind, Trouble};
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{BufferSize, ErrorKind, SampleFormat, StreamConfig};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::time::Duration;
 
 /// How often callbacks are asked to come, a second, the best first; `None`: as the device likes.
 const PACES: [Option<u32>; 3] = [Some(200), Some(100), None];
 
 /// What devices like to do, where they are asked for nothing.
 const USUAL_PACE: u32 = 50;
-
-/// A device that has nothing but errors for this long is lost.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// A device without a callback for this long is lost. Callbacks come more than ten times a second.
-const SILENCE: Duration = Duration::from_secs(2);
 
 /// What a device can do, and whether it could be opened.
 #[derive(Clone, Debug)]
@@ -65,6 +58,14 @@ impl Shape {
     }
 }
 
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape { sample_rate, channels, format } = self;
+        let word = if *channels == 1 { "channel" } else { "channels" };
+        write!(f, "{sample_rate} Hz, {channels} {word}, {format}")
+    }
+}
+
 /// How often callbacks are asked to come.
 #[derive(Clone, Copy)]
 pub(super) struct Pace(Option<u32>);
@@ -75,15 +76,18 @@ impl Pace {
         Duration::from_secs(1) / self.0.unwrap_or(USUAL_PACE)
     }
 
-    /// Opens a device at the best pace that it takes.
+    /// Opens a device at the best pace that it takes. One that is not there, busy or forbidden is that at any pace.
     pub(super) fn best<T>(mut open: impl FnMut(Pace) -> Result<T, DeviceError>) -> Result<T, DeviceError> {
         let [best, rest @ ..] = PACES.map(Pace);
-        rest.into_iter().fold(open(best), |opened, pace| opened.or_else(|_| open(pace)))
+        rest.into_iter().fold(open(best), |opened, pace| match opened {
+            Err(error) if matches!(error.trouble, Trouble::Format | Trouble::Other) => open(pace),
+            settled => settled,
+        })
     }
 }
 
 /// Microphones or speakers, the preferred one first. Each is opened for a moment, since being in the list says
-/// little; what does not open and is no hardware is left out.
+/// little; what is no hardware, and nothing but a name with nothing behind it, is left out.
 pub fn list(kind: DeviceKind) -> Vec<SoundDevice> {
     quiet();
     let default = default_device(kind).and_then(|device| device.id().ok());
@@ -103,8 +107,14 @@ pub fn list(kind: DeviceKind) -> Vec<SoundDevice> {
         };
         (hardware, listed)
     });
-    let shown = found.filter(|(hardware, device)| *hardware || device.default || device.opens.is_ok());
+    let shown = found.filter(|(hardware, device)| *hardware || device.default || is_there(device));
     shown.map(|(_, device)| device).collect()
+}
+
+/// Whether it opens, or there is something that does not let us.
+fn is_there(device: &SoundDevice) -> bool {
+    let refused = |error: &DeviceError| matches!(error.trouble, Trouble::Busy | Trouble::Permission);
+    !device.offers.is_empty() || device.opens.as_ref().map_or_else(refused, |_| true)
 }
 
 /// Whether it is more than a plugin of ALSA's, which lists every one that it knows of.
@@ -163,36 +173,33 @@ fn name(device: &cpal::Device) -> String {
     device.description().map_or_else(|_| "unknown".into(), |d| d.name().to_owned())
 }
 
-/// What it is best opened with: 48 kHz if it can, one or two channels if it can.
+/// What it is best opened with: one or two channels if it can, near to 48 kHz if it can.
 fn shape(kind: DeviceKind, device: &cpal::Device, name: &str) -> Result<Shape, DeviceError> {
     let preferred = match kind {
         DeviceKind::Speaker => device.default_output_config(),
         _ => device.default_input_config(),
     };
     let preferred = preferred.map_err(|error| explain(kind, name, &error))?;
-    let ours = |range: &cpal::SupportedStreamConfigRange| {
-        (range.min_sample_rate()..=range.max_sample_rate()).contains(&48_000)
-            && (1..=2).contains(&range.channels())
-            && known(range.sample_format())
-    };
-    let best = ranges(kind, device)
-        .into_iter()
-        .filter(ours)
-        .min_by_key(|range| (range.sample_format() != SampleFormat::I16, range.channels()));
-    let shape = match best {
-        Some(range) => {
-            Shape { sample_rate: 48_000, channels: range.channels(), format: range.sample_format() }
-        }
-        None => Shape {
-            sample_rate: preferred.sample_rate(),
-            channels: preferred.channels(),
-            format: preferred.sample_format(),
-        },
-    };
-    let fits = crate::sound::SAMPLE_RATES.contains(&shape.sample_rate) && known(shape.format);
-    fits.then_some(shape).ok_or_else(|| {
-        let words = format!("{} Hz, {} channels, {}", shape.sample_rate, shape.channels, shape.format);
-        DeviceError::new(kind, name, Trouble::Format, words)
+    best(&ranges(kind, device)).ok_or_else(|| {
+        let (sample_rate, channels) = (preferred.sample_rate(), preferred.channels());
+        let shape = Shape { sample_rate, channels, format: preferred.sample_format() };
+        DeviceError::new(kind, name, Trouble::Format, shape)
+    })
+}
+
+fn best(ranges: &[cpal::SupportedStreamConfigRange]) -> Option<Shape> {
+    const WISH: u32 = 48_000;
+    let nearest = ranges.iter().map(|range| Shape {
+        sample_rate: WISH
+            .clamp(range.min_sample_rate(), range.max_sample_rate().max(range.min_sample_rate())),
+        channels: range.channels(),
+        format: range.sample_format(),
+    });
+    let usable = nearest
+        .filter(|s| crate::sound::SAMPLE_RATES.contains(&s.sample_rate) && s.channels > 0 && known(s.format));
+    usable.min_by_key(|s| {
+        let many = s.channels > 2;
+        (many, s.sample_rate.abs_diff(WISH), s.format != SampleFormat::I16, s.channels)
     })
 }
 
@@ -230,131 +237,6 @@ pub(super) fn explain(kind: DeviceKind, name: &str, error: &cpal::Error) -> Devi
     DeviceError::new(kind, name, trouble, error)
 }
 
-/// What became of a stream; its error callback writes, others read.
-#[derive(Debug)]
-pub(super) struct Health {
-    kind: DeviceKind,
-    name: String,
-    opened: Instant,
-    /// The newest callback, nanoseconds after it was opened.
-    newest: AtomicU64,
-    lost: AtomicBool,
-    why: Mutex<Option<DeviceError>>,
-    xruns: AtomicU64,
-    /// Callbacks at the first of the errors in a row, and when that was.
-    stumbled: Mutex<Option<(u64, Instant)>>,
-    /// How long sound is in the device, nanoseconds; [`UNKNOWN`] before it was said.
-    latency: AtomicU64,
-    callbacks: AtomicU64,
-}
-
-/// No latency.
-const UNKNOWN: u64 = u64::MAX;
-
-impl Health {
-    pub(super) fn new(kind: DeviceKind, name: &str) -> Arc<Self> {
-        Arc::new(Health {
-            kind,
-            name: name.to_owned(),
-            opened: Instant::now(),
-            newest: AtomicU64::new(0),
-            lost: AtomicBool::new(false),
-            why: Mutex::new(None),
-            xruns: AtomicU64::new(0),
-            stumbled: Mutex::new(None),
-            latency: AtomicU64::new(UNKNOWN),
-            callbacks: AtomicU64::new(0),
-        })
-    }
-
-    /// A stream reports trouble. Not from the data callback: this locks.
-    pub(super) fn report(&self, error: &cpal::Error) {
-        let name = &self.name;
-        match error.kind() {
-            ErrorKind::Xrun => {
-                self.xruns.fetch_add(1, Ordering::Relaxed);
-            }
-            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {
-                tracing::debug!(%error, device = %name, "a device has something to say");
-            }
-            ErrorKind::BackendError | ErrorKind::Other if !self.stuck() => {
-                tracing::debug!(%error, device = %name, "a device stumbles");
-            }
-            _ => {
-                let mut why = explain(self.kind, name, error);
-                // It was there.
-                if matches!(why.trouble, Trouble::Absent | Trouble::Other) {
-                    why.trouble = Trouble::Lost;
-                }
-                if let Ok(mut slot) = self.why.lock() {
-                    slot.get_or_insert(why);
-                }
-                self.lost.store(true, Ordering::Release);
-            }
-        }
-    }
-
-    /// Whether no callback has come for [`PATIENCE`] of errors. Sound servers under load give errors in an
-    /// underrun, and are well again after it.
-    fn stuck(&self) -> bool {
-        let Ok(mut since) = self.stumbled.lock() else { return true };
-        let callbacks = self.callbacks.load(Ordering::Relaxed);
-        match *since {
-            Some((before, at)) if before == callbacks => at.elapsed() > PATIENCE,
-            _ => {
-                *since = Some((callbacks, Instant::now()));
-                false
-            }
-        }
-    }
-
-    /// Why it works no more, where it does not: it said so, or its callbacks have stopped without a word, as they
-    /// do when a sound server dies.
-    pub(super) fn lost(&self) -> Option<DeviceError> {
-        if self.lost.load(Ordering::Acquire) {
-            return self.why.lock().ok()?.clone();
-        }
-        let newest = Duration::from_nanos(self.newest.load(Ordering::Relaxed));
-        if self.opened.elapsed().saturating_sub(newest) < SILENCE {
-            return None;
-        }
-        let words = format!("nothing has come from it for {} s", SILENCE.as_secs());
-        Some(DeviceError::new(self.kind, &self.name, Trouble::Lost, words))
-    }
-
-    /// A callback came, with the device's word on its latency where it has one. Neither locks nor allocates, but
-    /// for the first time, which makes its thread quiet.
-    pub(super) fn called(&self, latency: Option<Duration>) {
-        self.newest.store(self.opened.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        if self.callbacks.fetch_add(1, Ordering::Relaxed) == 0 {
-            quiet();
-        }
-        if let Some(latency) = latency {
-            self.latency.store(latency.as_nanos() as u64, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn status(&self) -> StreamStatus {
-        let latency = Some(self.latency.load(Ordering::Relaxed)).filter(|nanos| *nanos != UNKNOWN);
-        StreamStatus {
-            callbacks: self.callbacks.load(Ordering::Relaxed),
-            xruns: self.xruns.load(Ordering::Relaxed),
-            latency: latency.map(Duration::from_nanos),
-        }
-    }
-}
-
-/// What a device's stream says about itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StreamStatus {
-    /// Callbacks so far.
-    pub callbacks: u64,
-    /// Times that the device ran out of sound or of room, by its own count.
-    pub xruns: u64,
-    /// How long sound is in the device and the sound server, by their own word; `None` where they say nothing.
-    pub latency: Option<Duration>,
-}
-
 /// Calls `$build::<T>` with the type that holds samples of a format.
 macro_rules! with_sample_type {
     ($format:expr, $build:ident($($argument:expr),*)) => {
@@ -372,3 +254,37 @@ macro_rules! with_sample_type {
     };
 }
 pub(super) use with_sample_type;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cpal::{SupportedBufferSize, SupportedStreamConfigRange};
+
+    #[test]
+    fn a_device_is_opened_with_few_channels_near_48_khz_in_a_form_that_we_know() {
+        use SampleFormat as F;
+        let opened = |offers: &[(u16, [u32; 2], F)]| {
+            let ranges: Vec<_> = offers
+                .iter()
+                .map(|&(channels, [min, max], format)| {
+                    SupportedStreamConfigRange::new(channels, min, max, SupportedBufferSize::Unknown, format)
+                })
+                .collect();
+            best(&ranges).map(|shape| (shape.channels, shape.sample_rate, shape.format))
+        };
+        let card =
+            [(2, [44_100, 192_000], F::I32), (1, [8_000, 48_000], F::I16), (2, [8_000, 48_000], F::I16)];
+        assert_eq!(opened(&card), Some((1, 48_000, F::I16)));
+        // What the system prefers may be of no use where something else is.
+        assert_eq!(
+            opened(&[(2, [44_100, 44_100], F::I24), (2, [44_100, 44_100], F::I16)]),
+            Some((2, 44_100, F::I16))
+        );
+        assert_eq!(
+            opened(&[(18, [44_100, 96_000], F::I32), (2, [16_000, 16_000], F::I32)]),
+            Some((2, 16_000, F::I32))
+        );
+        assert_eq!(opened(&[(18, [44_100, 96_000], F::I32)]), Some((18, 48_000, F::I32)));
+        assert_eq!(opened(&[(1, [5_000, 5_000], F::I16), (2, [48_000, 48_000], F::I24)]), None);
+    }
+}

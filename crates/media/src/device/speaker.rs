@@ -1,6 +1,7 @@
 //! A speaker as a sink of sound.
 
-use super::sound::{Health, Pace, Shape, StreamStatus, explain, find, with_sample_type};
+use super::health::{Health, StreamStatus};
+use super::sound::{Pace, Shape, explain, find, with_sample_type};
 use super::{Choice, DeviceError, DeviceKind, Now, Trouble};
 use crate::live::playout::{Feed, PlayoutConfig, Pull, playout};
 use crate::live::reference::Reference;
@@ -36,23 +37,15 @@ pub struct DeviceSpeaker {
     _stream: Stream,
 }
 
-/// Opens a speaker; it plays silence until it is given sound. An echo canceller's `reference` for a microphone
-/// is made by the function given, which is told what the speaker is opened with.
+/// Opens a speaker; it plays silence until it is given sound.
 ///
 /// # Errors
 /// [`DeviceError`] where there is none, it is busy, not allowed, or has no format that can be used.
-pub fn open(
-    choice: &Choice,
-    now: Now,
-    mut reference: impl FnMut(Shape) -> Option<Reference>,
-) -> Result<DeviceSpeaker, DeviceError> {
+pub fn open(choice: &Choice, now: Now) -> Result<DeviceSpeaker, DeviceError> {
     let (device, name, shape) = find(KIND, choice)?;
     let health = Health::new(KIND, &name);
     let start = |pace: Pace| {
-        let (feed, mut pull) = ends(&name, shape, pace)?;
-        if let Some(reference) = reference(shape) {
-            pull.set_reference(reference);
-        }
+        let (feed, pull) = ends(&name, shape, pace)?;
         let output =
             Output { pull, channels: shape.channels.into(), rate: shape.sample_rate, now: Arc::clone(&now) };
         Ok((stream(&device, &name, shape, pace, output, &health)?, feed))
@@ -101,6 +94,12 @@ impl DeviceSpeaker {
     /// What the device says about itself.
     pub fn status(&self) -> StreamStatus {
         self.health.status()
+    }
+
+    /// Tells another echo canceller of all that is played from now on; `reference` is for the rate and the channels
+    /// of [`DeviceSpeaker::shape`].
+    pub fn set_reference(&mut self, reference: Reference) {
+        self.feed.set_reference(reference);
     }
 
     /// Counts, level, gain and mute.

@@ -33,6 +33,9 @@ const MOST_RAISED: Duration = Duration::from_millis(60);
 /// ... and it falls by a millisecond whenever this long all came in time.
 const LOWER_EVERY: Duration = Duration::from_secs(10);
 
+/// References for echo cancellers that may be on their way to a speaker's callback.
+const MOST_REFERENCES: usize = 4;
+
 /// How a speaker is to be fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlayoutConfig {
@@ -88,6 +91,9 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
     Pcm::silence(0, sample_rate, channels)?;
     let frames = (capacity.as_secs_f64() * f64::from(sample_rate)) as usize;
     let (producer, consumer) = rtrb::RingBuffer::new(frames.max(1) * usize::from(channels));
+    let (new_references, references) = rtrb::RingBuffer::new(MOST_REFERENCES);
+    // Whatever is on its way finds room in here.
+    let (used, used_references) = rtrb::RingBuffer::new(2 * MOST_REFERENCES);
     let shared = Arc::new(Shared {
         anchor: Anchor::new(),
         starved: AtomicU64::new(0),
@@ -110,6 +116,7 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
         stretching: false,
         in_time: Duration::ZERO,
         counts: PlayoutCounts::default(),
+        references: (new_references, used_references),
     };
     let pull = Pull {
         sample_rate,
@@ -119,6 +126,7 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
         read: 0,
         dry: true,
         reference: None,
+        references: (references, used),
         seam: Seam::new(sample_rate, channels),
         fader: Fader::new(sample_rate),
     };
@@ -145,6 +153,8 @@ pub struct Feed {
     /// How long no sound came too late.
     in_time: Duration,
     counts: PlayoutCounts,
+    /// References on their way to the speaker, and those that it needs no more.
+    references: (rtrb::Producer<Reference>, rtrb::Consumer<Reference>),
 }
 
 /// What brings sound of one shape to the speaker's.
@@ -217,6 +227,16 @@ impl Feed {
         self.write(ready);
         self.lower(sound.duration());
         Ok(())
+    }
+
+    /// Tells another echo canceller of all that is played from the next callback on, in place of the one before.
+    /// `reference` is for the speaker's rate and channels.
+    pub fn set_reference(&mut self, reference: Reference) {
+        let (new, used) = &mut self.references;
+        while used.pop().is_ok() {}
+        if new.push(reference).is_err() {
+            tracing::debug!("a speaker without callbacks is asked for yet another echo canceller");
+        }
     }
 
     /// What happened so far.
@@ -314,16 +334,13 @@ pub struct Pull {
     read: u64,
     dry: bool,
     reference: Option<Reference>,
+    /// References to come, and the way back for those that went: memory is given back on the call's side.
+    references: (rtrb::Consumer<Reference>, rtrb::Producer<Reference>),
     seam: Seam,
     fader: Fader,
 }
 
 impl Pull {
-    /// Tells an echo canceller of all that is played from now on.
-    pub fn set_reference(&mut self, reference: Reference) {
-        self.reference = Some(reference);
-    }
-
     /// Fills `out`, interleaved and of whole frames, with what is to be played; `now` is the time of the
     /// callback. Neither locks nor allocates.
     pub fn pull(&mut self, now: Time, out: &mut [i16]) {
@@ -348,6 +365,11 @@ impl Pull {
         self.shared.anchor.set(end, self.read, self.sample_rate);
         self.fader.apply(&self.shared.volume, out, self.channels);
         self.shared.meter.add(out, frames as f32 / self.sample_rate as f32);
+        while let Ok(reference) = self.references.0.pop() {
+            if let Some(used) = self.reference.replace(reference) {
+                let _ = self.references.1.push(used);
+            }
+        }
         if let Some(reference) = &mut self.reference {
             reference.heard(out);
         }

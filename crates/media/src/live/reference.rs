@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The speaker's end, for [`Pull::set_reference`](super::playout::Pull::set_reference).
+/// The speaker's end, for [`Feed::set_reference`](super::playout::Feed::set_reference).
 pub struct Reference {
     producer: rtrb::Producer<i16>,
     channels: usize,

@@ -1,4 +1,8 @@
-//! Another source in the place of one that ends: a call goes on when its microphone or camera is unplugged.
+//! Another source in the place of one that has nothing: a call goes on when its microphone or camera is unplugged, and
+//! is itself again when that is plugged in.
+//!
+//! A first source that has ended is asked again each time, so it may begin anew: that is more than what
+//! [`AudioSource`] and [`VideoSource`] allow to others.
 
 use super::{AudioSource, VideoSource};
 use crate::picture::Picture;
@@ -6,46 +10,39 @@ use crate::scale::Scaler;
 use crate::sound::Pcm;
 use visavis_proto::time::Time;
 
-/// Called once, when the first source has ended.
-pub type Told = Box<dyn FnOnce() + Send>;
-
-/// A source of sound, and what comes after it.
+/// A source of sound, and what stands in for it.
 pub struct AudioFallback {
-    first: Option<(Box<dyn AudioSource>, Told)>,
-    then: Box<dyn AudioSource>,
+    first: Box<dyn AudioSource>,
+    otherwise: Box<dyn AudioSource>,
+    /// Whether the newest sound is not that of the first.
+    stands_in: bool,
 }
 
 impl AudioFallback {
-    /// The sound of `first`; once it ends, `told` is called and `then` gives the rest.
-    pub fn new(first: Box<dyn AudioSource>, then: Box<dyn AudioSource>, told: Told) -> Self {
-        AudioFallback { first: Some((first, told)), then }
+    /// The sound of `first`, and that of `otherwise` whenever the first has none.
+    pub fn new(first: Box<dyn AudioSource>, otherwise: Box<dyn AudioSource>) -> Self {
+        AudioFallback { first, otherwise, stands_in: false }
     }
 }
 
 impl AudioSource for AudioFallback {
     fn pull(&mut self, captured: Time, sample_rate: u32, frames: usize) -> Option<Pcm> {
-        if let Some((mut first, told)) = self.first.take() {
-            if let Some(sound) = first.pull(captured, sample_rate, frames) {
-                self.first = Some((first, told));
-                return Some(sound);
-            }
-            told();
-        }
-        self.then.pull(captured, sample_rate, frames)
+        let sound = self.first.pull(captured, sample_rate, frames);
+        self.stands_in = sound.is_none();
+        sound.or_else(|| self.otherwise.pull(captured, sample_rate, frames))
     }
 
     fn channels(&self) -> u8 {
-        self.first.as_ref().map_or(self.then.channels(), |(first, _)| first.channels())
+        if self.stands_in { self.otherwise.channels() } else { self.first.channels() }
     }
 }
 
-/// A source of pictures, and what comes after it, at the size and numbered on from the first.
+/// A source of pictures, and what stands in for it, at the size and numbered on from the first.
 pub struct VideoFallback {
-    first: Option<(Box<dyn VideoSource>, Told)>,
-    then: Box<dyn VideoSource>,
+    first: Box<dyn VideoSource>,
+    otherwise: Box<dyn VideoSource>,
+    stands_in: bool,
     scaler: Scaler,
-    /// Of the first, once it has ended.
-    size: (u32, u32),
     /// When the newest picture was asked for.
     asked: Option<Time>,
     /// Pictures given.
@@ -53,32 +50,23 @@ pub struct VideoFallback {
 }
 
 impl VideoFallback {
-    /// The pictures of `first`; once it ends, `told` is called and `then` gives the rest.
-    pub fn new(first: Box<dyn VideoSource>, then: Box<dyn VideoSource>, told: Told) -> Self {
-        let size = first.size();
-        VideoFallback { first: Some((first, told)), then, scaler: Scaler::new(), size, asked: None, count: 0 }
+    /// The pictures of `first`, and those of `otherwise` while the first has ended.
+    pub fn new(first: Box<dyn VideoSource>, otherwise: Box<dyn VideoSource>) -> Self {
+        VideoFallback { first, otherwise, stands_in: false, scaler: Scaler::new(), asked: None, count: 0 }
     }
 }
 
 impl VideoSource for VideoFallback {
     fn next(&mut self, now: Time) -> Option<Picture> {
         self.asked = Some(now);
-        let mut picture = None;
-        if let Some((first, _)) = &mut self.first {
-            picture = first.next(now);
-            if picture.is_none() && !first.ended() {
-                return None;
-            }
-        }
-        if picture.is_none()
-            && let Some((first, told)) = self.first.take()
-        {
-            self.size = first.size();
-            told();
-        }
+        let picture = self.first.next(now);
+        self.stands_in = picture.is_none() && self.first.ended();
         let picture = match picture {
             Some(picture) => picture,
-            None => self.scaler.scale(&self.then.next(now)?, self.size).ok()?,
+            None if self.stands_in => {
+                self.scaler.scale(&self.otherwise.next(now)?, self.first.size()).ok()?
+            }
+            None => return None,
         };
         let number = self.count;
         self.count += 1;
@@ -86,30 +74,31 @@ impl VideoSource for VideoFallback {
     }
 
     fn due(&self) -> Option<Time> {
-        match &self.first {
-            Some((first, _)) if !first.ended() => first.due(),
+        if self.stands_in {
+            // Where nothing is to come from it either, the first may begin anew.
+            self.otherwise.due().or_else(|| self.first.due())
+        } else if self.first.ended() {
             // At once: then the other one's time begins.
-            Some(_) => self.asked,
-            None => self.then.due(),
+            self.asked
+        } else {
+            self.first.due()
         }
     }
 
     fn size(&self) -> (u32, u32) {
-        self.first.as_ref().map_or(self.size, |(first, _)| first.size())
+        self.first.size()
     }
 
     fn fps(&self) -> f64 {
-        self.first.as_ref().map_or(self.then.fps(), |(first, _)| first.fps())
+        if self.stands_in { self.otherwise.fps() } else { self.first.fps() }
     }
 
     fn suit(&mut self, size: (u32, u32), fps: f64) {
-        if let Some((first, _)) = &mut self.first {
-            first.suit(size, fps);
-        }
+        self.first.suit(size, fps);
     }
 
     fn ended(&self) -> bool {
-        self.first.is_none() && self.then.ended()
+        self.stands_in && self.otherwise.ended()
     }
 }
 
@@ -119,24 +108,28 @@ mod tests {
     use crate::source::FrameRate;
     use crate::source::pattern::PatternSource;
     use crate::source::tone::{Tone, ToneSource};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
-    fn counter() -> (Arc<AtomicU32>, Told) {
-        let count = Arc::new(AtomicU32::new(0));
-        let told = Arc::clone(&count);
-        let told = move || {
-            told.fetch_add(1, Ordering::Relaxed);
-        };
-        (count, Box::new(told))
+    /// Is there before the one moment and after the other; gives silence of two channels, or black pictures.
+    struct Device {
+        lost: Time,
+        back: Time,
+        asked: Option<Time>,
     }
 
-    struct Microphone(u32);
+    impl Device {
+        fn new(lost: u64, back: u64) -> Self {
+            Device { lost: Time::from_millis(lost), back: Time::from_millis(back), asked: None }
+        }
 
-    impl AudioSource for Microphone {
-        fn pull(&mut self, _: Time, sample_rate: u32, frames: usize) -> Option<Pcm> {
-            self.0 = self.0.checked_sub(1)?;
-            Pcm::new(vec![0; 2 * frames], sample_rate, 2).ok()
+        fn is_there(&self) -> bool {
+            self.asked.is_none_or(|now| now < self.lost || now >= self.back)
+        }
+    }
+
+    impl AudioSource for Device {
+        fn pull(&mut self, captured: Time, sample_rate: u32, frames: usize) -> Option<Pcm> {
+            self.asked = Some(captured);
+            Pcm::new(vec![0; 2 * frames], sample_rate, 2).ok().filter(|_| self.is_there())
         }
 
         fn channels(&self) -> u8 {
@@ -145,31 +138,27 @@ mod tests {
     }
 
     #[test]
-    fn the_tone_takes_over_from_a_lost_microphone_and_it_is_said_once() {
-        let (count, told) = counter();
+    fn the_tone_stands_in_for_a_microphone_until_it_is_back() {
         let tone = Box::new(ToneSource::new(Tone::default()));
-        let mut source = AudioFallback::new(Box::new(Microphone(2)), tone, told);
-        let mut loud = Vec::new();
-        for n in 0..4 {
+        let mut source = AudioFallback::new(Box::new(Device::new(340, 380)), tone);
+        let mut given = Vec::new();
+        for n in 0..6 {
             let sound = source.pull(Time::from_millis(300 + 20 * n), 8_000, 160).unwrap();
-            assert_eq!(sound.frames(), 160);
-            loud.push(sound.samples().iter().any(|s| *s != 0));
+            assert_eq!((sound.frames(), sound.channels()), (160, source.channels()));
+            given.push((sound.channels(), sound.samples().iter().any(|s| *s != 0)));
         }
-        assert_eq!(loud, [false, false, true, true]);
-        assert_eq!((source.channels(), count.load(Ordering::Relaxed)), (1, 1));
+        let (silence, tone) = ((2, false), (1, true));
+        assert_eq!(given, [silence, silence, tone, tone, silence, silence]);
     }
 
-    /// Gives black pictures until its time is over.
-    struct Camera(Time, Option<Time>);
-
-    impl VideoSource for Camera {
+    impl VideoSource for Device {
         fn next(&mut self, now: Time) -> Option<Picture> {
-            self.1 = Some(now + std::time::Duration::from_millis(100));
-            Picture::new(320, 240).ok().filter(|_| !self.ended()).map(|p| p.at(now))
+            self.asked = Some(now);
+            Picture::new(320, 240).ok().filter(|_| self.is_there()).map(|p| p.at(now))
         }
 
         fn due(&self) -> Option<Time> {
-            self.1
+            self.asked.map(|now| now + std::time::Duration::from_millis(100))
         }
 
         fn size(&self) -> (u32, u32) {
@@ -181,26 +170,26 @@ mod tests {
         }
 
         fn ended(&self) -> bool {
-            self.1.is_some_and(|due| due > self.0)
+            !self.is_there()
         }
     }
 
     #[test]
-    fn the_pattern_takes_over_from_a_lost_camera_at_its_size() {
-        let (count, told) = counter();
-        let pattern = PatternSource::new(640, 480, FrameRate::new(10, 1).unwrap()).unwrap();
-        let camera = Camera(Time::from_millis(450), None);
-        let mut source = VideoFallback::new(Box::new(camera), Box::new(pattern), told);
+    fn the_pattern_stands_in_for_a_camera_at_its_size_until_it_is_back() {
+        let pattern = PatternSource::new(640, 480, FrameRate::new(5, 1).unwrap()).unwrap();
+        let mut source = VideoFallback::new(Box::new(Device::new(450, 1_250)), Box::new(pattern));
         let mut pictures = Vec::new();
-        for n in 0..10 {
+        for n in 0..20 {
             pictures.extend(source.next(Time::from_millis(100 * n)));
+            assert!(source.due().is_some() && !source.ended());
+            assert_eq!(source.fps(), if (5..13).contains(&n) { 5.0 } else { 10.0 }, "{n}");
         }
         let numbers: Vec<u64> = pictures.iter().map(|p| p.sequence).collect();
         assert_eq!(numbers, (0..pictures.len() as u64).collect::<Vec<_>>());
-        assert!(pictures.len() >= 8 && pictures.iter().all(|p| p.size() == (320, 240)));
+        assert!(pictures.iter().all(|p| p.size() == (320, 240)));
         let black = Picture::new(320, 240).unwrap();
-        assert!(pictures[0] == black && *pictures.last().unwrap() != black);
-        assert_eq!(count.load(Ordering::Relaxed), 1);
-        assert!(source.due().is_some() && !source.ended());
+        let of_pattern = pictures.iter().filter(|p| **p != black).count();
+        assert!((3..=5).contains(&of_pattern), "{of_pattern} in 0.8 s at 5 a second");
+        assert!(pictures[0] == black && *pictures.last().unwrap() == black);
     }
 }

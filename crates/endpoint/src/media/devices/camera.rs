@@ -1,4 +1,4 @@
-//! A call's camera: opened once it is known what the peer takes. Where there is none, a card says so.
+//! A call's camera: opened once it is known what the peer takes. While there is none, a card says so.
 
 use super::session::{Session, Slot, lock};
 use std::sync::Arc;
@@ -21,83 +21,79 @@ const CARD_RATE: u32 = 5;
 
 pub(super) struct CallCamera {
     session: Arc<Session>,
+    /// What is sent while it is gone, in words; a card beside that.
+    instead: Option<&'static str>,
     /// Size and rate: what is wanted, or what the camera gives.
     size: (u32, u32),
     fps: f64,
     due: Option<Time>,
     card: Option<StillSource>,
-    ended: bool,
+    /// It gives neither pictures nor a card.
+    gone: bool,
 }
 
 impl CallCamera {
-    /// A camera that is to be `wish`: size and pictures a second.
-    pub(super) fn new(session: Arc<Session>, wish: Option<((u32, u32), f64)>) -> Self {
-        let (size, fps) = wish.unwrap_or(WISH);
-        CallCamera { session, size, fps, due: None, card: None, ended: false }
+    /// A camera that is to be as the pictures of `otherwise` are, which stands in for it.
+    pub(super) fn new(session: Arc<Session>, otherwise: Option<&dyn VideoSource>) -> Self {
+        let (size, fps) = otherwise.map_or(WISH, |o| (o.size(), o.fps()));
+        let instead = otherwise.map(|_| "the test pattern");
+        CallCamera { session, instead, size, fps, due: None, card: None, gone: false }
     }
 
-    /// A card in place of a camera that is not there; the end of the source where it is something else.
-    fn without(&mut self, error: &DeviceError) {
-        let (width, height) = self.size;
-        let drawn = has_card(error).then(|| card(width, height, "no camera").ok()).flatten();
-        match drawn.zip(FrameRate::new(CARD_RATE, 1)) {
-            Some((picture, rate)) => {
-                self.fps = rate.as_f64();
-                self.card = Some(StillSource::new(picture, rate));
-            }
-            None => self.ended = true,
+    /// A picture of the card, where one stands for a camera with this trouble.
+    fn without(&mut self, error: &DeviceError, now: Time) -> Option<Picture> {
+        let session = Arc::clone(&self.session);
+        if error.trouble == Trouble::Absent && self.card.is_none() {
+            let (width, height) = self.size;
+            let drawn = card(width, height, "no camera").ok();
+            self.card = drawn.zip(FrameRate::new(CARD_RATE, 1)).map(|(p, rate)| StillSource::new(p, rate));
         }
+        self.gone = self.card.is_none();
+        let Some(card) = &mut self.card else {
+            session.tell_gone(DeviceKind::Camera, self.instead);
+            return None;
+        };
+        let picture = card.next(now);
+        (self.fps, self.due) = (card.fps(), card.due());
+        session.tell_gone(DeviceKind::Camera, Some("a card"));
+        picture
     }
-}
-
-/// Whether a card stands for a camera with this trouble.
-pub(super) fn has_card(error: &DeviceError) -> bool {
-    error.trouble == Trouble::Absent
 }
 
 impl VideoSource for CallCamera {
     fn next(&mut self, now: Time) -> Option<Picture> {
-        if let Some(card) = &mut self.card {
-            return card.next(now);
-        }
         self.due = Some(now + POLL);
         let session = Arc::clone(&self.session);
         let mut slot = lock(&session.camera);
-        let error = match &mut *slot {
-            Slot::Open(camera) if !camera.ended() => {
+        if matches!(&*slot, Slot::Open(camera) if camera.ended()) {
+            session.lose_camera(&mut slot);
+        }
+        match &mut *slot {
+            Slot::Open(camera) => {
                 let picture = camera.next(now);
-                (self.size, self.fps, self.due) = (camera.size(), camera.fps(), camera.due());
-                return picture;
+                (self.size, self.fps) = (camera.size(), camera.fps());
+                // One that ends at this moment is to be asked once more.
+                self.due = camera.due().or(self.due);
+                (self.card, self.gone) = (None, false);
+                picture
             }
-            Slot::Open(_) => {
-                session.lose_camera(&mut slot);
-                None
+            Slot::Gone(error, _) => {
+                let error = error.clone();
+                drop(slot);
+                self.without(&error, now)
             }
-            Slot::Gone(error, _) => Some(error.clone()),
-            Slot::Opening => return None,
+            Slot::Opening => None,
             Slot::Closed => {
                 // Whoever stands between did not pass on what it is to suit.
                 drop(slot);
                 session.open_camera(self.size, self.fps.ceil() as u32);
-                return None;
+                None
             }
-        };
-        drop(slot);
-        match error {
-            Some(error) => self.without(&error),
-            None => self.ended = true,
         }
-        // Its first time, from which it knows when it is due.
-        let first = self.card.as_mut()?.next(now);
-        session.tell_gone(DeviceKind::Camera);
-        first
     }
 
     fn due(&self) -> Option<Time> {
-        match &self.card {
-            Some(card) => card.due(),
-            None => self.due,
-        }
+        self.due
     }
 
     fn size(&self) -> (u32, u32) {
@@ -114,6 +110,6 @@ impl VideoSource for CallCamera {
     }
 
     fn ended(&self) -> bool {
-        self.ended
+        self.gone
     }
 }

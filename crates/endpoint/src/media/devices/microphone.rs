@@ -1,4 +1,4 @@
-//! A call's microphone: silence until it is open, its sound, and the end where it is gone.
+//! A call's microphone: silence until it is open, its sound, and nothing while it is gone.
 
 use super::session::{Session, Slot, lock};
 use std::sync::Arc;
@@ -8,50 +8,69 @@ use visavis_media::source::AudioSource;
 use visavis_media::source::fallback::AudioFallback;
 use visavis_proto::Time;
 
-pub(super) struct CallMicrophone(Arc<Session>);
-
-impl CallMicrophone {
-    pub(super) fn new(session: Arc<Session>) -> Self {
-        CallMicrophone(session)
-    }
+struct CallMicrophone {
+    session: Arc<Session>,
+    /// What is sent while it is gone, in words.
+    instead: &'static str,
 }
 
 impl AudioSource for CallMicrophone {
     fn pull(&mut self, captured: Time, sample_rate: u32, frames: usize) -> Option<Pcm> {
-        let mut slot = lock(&self.0.microphone);
+        let mut slot = lock(&self.session.microphone);
         match &mut *slot {
             Slot::Open(microphone) => {
                 if let Some(sound) = microphone.pull(captured, sample_rate, frames) {
                     return Some(sound);
                 }
-                self.0.lose_microphone(&mut slot);
-                None
+                self.session.lose_microphone(&mut slot);
             }
-            Slot::Opening => Pcm::silence(frames, sample_rate, 1).ok().map(|p| p.at(captured)),
-            Slot::Closed | Slot::Gone(..) => None,
+            Slot::Opening => return silence(captured, sample_rate, frames),
+            Slot::Closed | Slot::Gone(..) => {}
         }
+        drop(slot);
+        self.session.tell_gone(DeviceKind::Microphone, Some(self.instead));
+        None
     }
 
     fn channels(&self) -> u8 {
-        match &*lock(&self.0.microphone) {
+        match &*lock(&self.session.microphone) {
             Slot::Open(microphone) => microphone.channels(),
             _ => 1,
         }
     }
 }
 
-/// The sound that a call sends, be it the microphone's or what has taken its place: mute holds for both.
+/// Stands in for a microphone where there is nothing else to send, so that the stream of sound goes on.
+struct Silence;
+
+impl AudioSource for Silence {
+    fn pull(&mut self, captured: Time, sample_rate: u32, frames: usize) -> Option<Pcm> {
+        silence(captured, sample_rate, frames)
+    }
+
+    fn channels(&self) -> u8 {
+        1
+    }
+}
+
+fn silence(captured: Time, sample_rate: u32, frames: usize) -> Option<Pcm> {
+    Pcm::silence(frames, sample_rate, 1).ok().map(|sound| sound.at(captured))
+}
+
+/// The sound that a call sends, be it the microphone's or what stands in for it: mute holds for both.
 pub(super) struct CallSound {
     session: Arc<Session>,
     sound: AudioFallback,
 }
 
 impl CallSound {
-    pub(super) fn new(session: Arc<Session>, otherwise: Box<dyn AudioSource>) -> Self {
-        let microphone = Box::new(CallMicrophone::new(Arc::clone(&session)));
-        let lost = Arc::clone(&session);
-        let told = Box::new(move || lost.tell_gone(DeviceKind::Microphone));
-        CallSound { session, sound: AudioFallback::new(microphone, otherwise, told) }
+    pub(super) fn new(session: Arc<Session>, otherwise: Option<Box<dyn AudioSource>>) -> Self {
+        let (otherwise, instead) = match otherwise {
+            Some(otherwise) => (otherwise, "the test tone"),
+            None => (Box::new(Silence) as _, "silence"),
+        };
+        let microphone = Box::new(CallMicrophone { session: Arc::clone(&session), instead });
+        CallSound { session, sound: AudioFallback::new(microphone, otherwise) }
     }
 }
 

@@ -1,18 +1,19 @@
 //! Microphone, speaker and camera of a call. One call has them at a time; others send what they would without.
 
+mod again;
 mod camera;
 mod microphone;
+mod report;
 mod session;
 mod speaker;
 
 use self::camera::CallCamera;
-use self::microphone::{CallMicrophone, CallSound};
+use self::microphone::CallSound;
 use self::session::{Session, lock};
 use self::speaker::CallSpeaker;
 use super::{Sinks, Sources};
 use crate::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 use visavis_media::device::{Choice, DeviceError, DeviceKind, Now};
@@ -20,7 +21,6 @@ use visavis_media::live::voice::VoiceConfig;
 use visavis_media::sink::{AudioSink, VideoSink};
 use visavis_media::source::fallback::VideoFallback;
 use visavis_media::source::{AudioSource, VideoSource};
-use visavis_proto::frame::MediaKind;
 use visavis_proto::io::CallHandle;
 use visavis_report::DeviceReport;
 
@@ -58,12 +58,22 @@ pub enum DeviceEvent {
         /// What it was opened with, in words: `48000 Hz, 2 channels, i16`.
         form: String,
     },
-    /// One could not be opened, or was lost. The call goes on.
+    /// One could not be opened, or was lost. The call goes on, and the device is tried again every other second,
+    /// unless it has no form that can be used.
     Gone {
         /// What is wrong, and what to do about it.
         error: DeviceError,
         /// What is sent in its place; `None` for a speaker.
         instead: Option<&'static str>,
+    },
+    /// One that was gone could be opened.
+    Back {
+        /// What it is.
+        kind: DeviceKind,
+        /// Its name.
+        name: String,
+        /// What it was opened with, in words.
+        form: String,
     },
     /// Another call has the devices: this one goes on without.
     Taken {
@@ -87,7 +97,7 @@ struct Desk {
     otherwise: Arc<dyn Sources>,
     tell: Tell,
     book: Mutex<Book>,
-    /// How many are closing devices: nothing is opened before they have.
+    /// How many are closing devices, or trying lost ones: nothing else is opened before they have.
     closing: Arc<(Mutex<u32>, Condvar)>,
 }
 
@@ -183,18 +193,21 @@ impl Desk {
 
     /// Closes devices, which may take its time.
     fn close(&self, devices: impl Send + 'static) {
-        let closing = Arc::clone(&self.closing);
-        *lock(&closing.0) += 1;
+        let underway = self.underway();
         let close = move || {
             drop(devices);
-            *lock(&closing.0) -= 1;
-            closing.1.notify_all();
+            drop(underway);
         };
         if let Err(error) = std::thread::Builder::new().name("visavis-close".into()).spawn(close) {
             // They were closed here, then.
             tracing::error!(%error, "a device was closed where others wait");
-            *lock(&self.closing.0) -= 1;
         }
+    }
+
+    /// Lets others wait in [`Desk::closed`] until this is dropped.
+    fn underway(&self) -> Underway {
+        *lock(&self.closing.0) += 1;
+        Underway(Arc::clone(&self.closing))
     }
 
     /// Waits until what was closed before is closed.
@@ -202,6 +215,17 @@ impl Desk {
         let (closing, done) = &*self.closing;
         // One that never closes must not keep others from being tried.
         drop(done.wait_timeout_while(lock(closing), CLOSING, |closing| *closing > 0));
+    }
+}
+
+/// Somebody has to do with devices.
+struct Underway(Arc<(Mutex<u32>, Condvar)>);
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let (count, done) = &*self.0;
+        *lock(count) -= 1;
+        done.notify_all();
     }
 }
 
@@ -213,10 +237,11 @@ impl Sources for Devices {
             return otherwise;
         }
         let Some(session) = desk.claim(call) else { return otherwise };
-        let camera = CallCamera::new(Arc::clone(&session), otherwise.as_ref().map(|o| (o.size(), o.fps())));
-        let Some(otherwise) = otherwise else { return Some(Box::new(camera)) };
-        let told = Box::new(move || session.tell_gone(DeviceKind::Camera));
-        Some(Box::new(VideoFallback::new(Box::new(camera), otherwise, told)))
+        let camera = Box::new(CallCamera::new(session, otherwise.as_deref()));
+        Some(match otherwise {
+            Some(otherwise) => Box::new(VideoFallback::new(camera, otherwise)),
+            None => camera,
+        })
     }
 
     fn audio(&self, call: CallHandle) -> Option<Box<dyn AudioSource>> {
@@ -226,10 +251,7 @@ impl Sources for Devices {
             return otherwise;
         }
         let Some(session) = desk.claim(call) else { return otherwise };
-        Some(match otherwise {
-            Some(otherwise) => Box::new(CallSound::new(session, otherwise)),
-            None => Box::new(CallMicrophone::new(session)),
-        })
+        Some(Box::new(CallSound::new(session, otherwise)))
     }
 }
 
@@ -243,13 +265,6 @@ impl Sinks for Devices {
 
     fn video(&self, _: CallHandle) -> Option<Box<dyn VideoSink>> {
         None
-    }
-
-    fn failed(&self, call: CallHandle, _: MediaKind, error: &io::Error) {
-        match self.0.session(call) {
-            Some(session) => session.tell_gone(DeviceKind::Speaker),
-            None => tracing::warn!(%error, call = call.0, "nothing more is played"),
-        }
     }
 }
 

@@ -1,19 +1,18 @@
 //! The devices of one call: opened on a thread of their own, since that takes its time, and closed with the call.
 
+use super::report::{of, of_camera, of_microphone, of_speaker};
 use super::{Desk, DeviceEvent, DeviceOptions};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use visavis_media::device::camera::{self, DeviceCamera};
 use visavis_media::device::microphone::{self, DeviceMicrophone};
 use visavis_media::device::sound::Shape;
 use visavis_media::device::speaker::{self, DeviceSpeaker};
 use visavis_media::device::{DeviceError, DeviceKind};
-use visavis_media::live::capture::Effect;
-use visavis_media::live::meter::Level;
-use visavis_media::live::voice::{VoiceConfig, voice};
+use visavis_media::live::voice::{Voice, VoiceConfig, voice};
 use visavis_proto::io::CallHandle;
 use visavis_report::DeviceReport;
-use visavis_report::devices::{CameraReport, MicrophoneReport, SoundForm, SpeakerReport};
+use visavis_report::devices::{CameraReport, MicrophoneReport, SpeakerReport};
 
 /// A device on its way.
 pub(super) enum Slot<D, R> {
@@ -28,13 +27,18 @@ pub(super) enum Slot<D, R> {
 /// What a call has of devices.
 pub(super) struct Session {
     pub(super) call: CallHandle,
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     pub(super) microphone: Mutex<Slot<DeviceMicrophone, MicrophoneReport>>,
     pub(super) speaker: Mutex<Slot<DeviceSpeaker, SpeakerReport>>,
     pub(super) camera: Mutex<Slot<DeviceCamera, CameraReport>>,
+    /// What the camera was asked for: size, and pictures a second.
+    pub(super) camera_wish: Mutex<((u32, u32), u32)>,
     muted: AtomicBool,
-    /// Of microphone, speaker and camera: whether it was said that it is gone.
+    /// Of microphone, speaker and camera: whether it was said that it is gone, and how often.
     said: [AtomicBool; 3],
+    times_gone: [AtomicU32; 3],
+    /// Whether what is gone is being tried again.
+    pub(super) trying: AtomicBool,
 }
 
 impl Session {
@@ -47,8 +51,11 @@ impl Session {
             microphone: Mutex::new(Slot::Closed),
             speaker: Mutex::new(Slot::Closed),
             camera: Mutex::new(Slot::Closed),
+            camera_wish: Mutex::new(((640, 480), 30)),
             muted,
             said: Default::default(),
+            times_gone: Default::default(),
+            trying: AtomicBool::new(false),
         });
         let DeviceOptions { microphone, speaker, .. } = &session.desk.options;
         if microphone.is_some() {
@@ -70,15 +77,13 @@ impl Session {
         let (Slot::Closed, Some(choice)) = (&*slot, self.desk.options.camera.clone()) else { return };
         *slot = Slot::Opening;
         drop(slot);
+        *lock(&self.camera_wish) = (size, fps);
         let session = Arc::clone(self);
         self.aside(DeviceKind::Camera, move || {
             session.desk.closed();
             let opened = camera::open(&choice, size, fps, session.desk.now());
             if let Ok(camera) = &opened {
-                let mode = camera.mode();
-                let ((width, height), fps) = (mode.size, mode.fps);
-                let form = format!("{width}x{height}, {fps} pictures a second, {}", word(mode.format));
-                session.tell_opened(DeviceKind::Camera, camera.name(), form);
+                session.tell_opened(DeviceKind::Camera, camera.name(), camera.mode().to_string());
             }
             put(&session.camera, opened);
         });
@@ -92,42 +97,76 @@ impl Session {
         }
     }
 
-    /// The microphone first, since the echo canceller between the two must know both.
     fn open_sound(&self) {
-        let (desk, config) = (&self.desk, self.desk.options.voice);
+        let desk = &self.desk;
         desk.closed();
-        let mut microphone = desk.options.microphone.as_ref().map(|c| microphone::open(c, desk.now()));
-        let heard = microphone.as_ref().and_then(|m| m.as_ref().ok()).map(|m| mine(m.shape()));
-        let mut effect: Option<Box<dyn Effect>> = None;
-        let speaker = desk.options.speaker.as_ref().map(|choice| {
-            speaker::open(choice, desk.now(), |shape| {
-                let (voice, reference) = voice(config, heard.filter(|_| config.echo)?, mine(shape));
-                effect = Some(Box::new(voice));
-                Some(reference)
-            })
-        });
-        let rest = VoiceConfig { echo: false, ..config };
-        if let Some(Ok(microphone)) = &mut microphone {
-            if speaker.as_ref().is_none_or(Result::is_err) || effect.is_none() {
-                effect =
-                    heard.filter(|_| rest.noise || rest.gain).map(|h| Box::new(voice(rest, h, h).0) as _);
-            }
-            microphone.set_voice(effect);
-            self.tell_opened(DeviceKind::Microphone, microphone.name(), form(microphone.shape()));
+        let microphone = desk.options.microphone.as_ref().map(|choice| microphone::open(choice, desk.now()));
+        let speaker = desk.options.speaker.as_ref().map(|choice| speaker::open(choice, desk.now()));
+        if let Some(Ok(microphone)) = &microphone {
+            self.tell_opened(DeviceKind::Microphone, microphone.name(), microphone.shape().to_string());
         }
         if let Some(Ok(speaker)) = &speaker {
-            self.tell_opened(DeviceKind::Speaker, speaker.name(), form(speaker.shape()));
-        }
-        if let Some(opened) = microphone {
-            let mut slot = lock(&self.microphone);
-            if let Ok(microphone) = &opened {
-                microphone.controls().volume().set_muted(self.muted.load(Ordering::Relaxed));
-            }
-            fill(&mut slot, opened);
+            self.tell_opened(DeviceKind::Speaker, speaker.name(), speaker.shape().to_string());
         }
         if let Some(opened) = speaker {
             put(&self.speaker, opened);
         }
+        match microphone {
+            Some(Ok(microphone)) => self.put_microphone(microphone),
+            Some(Err(error)) => *lock(&self.microphone) = Slot::Gone(error, MicrophoneReport::default()),
+            None => {}
+        }
+    }
+
+    /// Takes a microphone into use, with what is done to its sound.
+    pub(super) fn put_microphone(&self, mut microphone: DeviceMicrophone) {
+        let config = self.desk.options.voice;
+        let heard = mine(microphone.shape());
+        if !self.cancel_echo(heard, |voice| microphone.set_voice(Some(voice)))
+            && (config.noise || config.gain)
+        {
+            let rest = VoiceConfig { echo: false, ..config };
+            microphone.set_voice(Some(Box::new(voice(rest, heard, heard).0)));
+        }
+        let mut slot = lock(&self.microphone);
+        microphone.controls().volume().set_muted(self.muted.load(Ordering::Relaxed));
+        *slot = Slot::Open(microphone);
+    }
+
+    /// Takes a speaker into use whose sound the microphone must not send back.
+    pub(super) fn put_speaker(&self, speaker: DeviceSpeaker) {
+        *lock(&self.speaker) = Slot::Open(speaker);
+        let heard = match &*lock(&self.microphone) {
+            Slot::Open(microphone) => mine(microphone.shape()),
+            _ => return,
+        };
+        self.cancel_echo(heard, |voice| {
+            // Another microphone that has come meanwhile has seen to it.
+            match &mut *lock(&self.microphone) {
+                Slot::Open(microphone) if mine(microphone.shape()) == heard => {
+                    microphone.set_voice(Some(voice))
+                }
+                _ => {}
+            }
+        });
+    }
+
+    /// Makes an echo canceller between the open speaker and a microphone of `heard` (rate in Hz, channels), which
+    /// `set` gives its end; whether there is one.
+    fn cancel_echo(&self, heard: (u32, u8), set: impl FnOnce(Box<Voice>)) -> bool {
+        let config = self.desk.options.voice;
+        let played = match &*lock(&self.speaker) {
+            Slot::Open(speaker) if config.echo => mine(speaker.shape()),
+            _ => return false,
+        };
+        // It takes its time, in which nobody is to wait for a speaker or a microphone.
+        let (voice, reference) = voice(config, heard, played);
+        match &mut *lock(&self.speaker) {
+            Slot::Open(speaker) if mine(speaker.shape()) == played => speaker.set_reference(reference),
+            _ => return false,
+        }
+        set(Box::new(voice));
+        true
     }
 
     /// Whether this device was asked for.
@@ -154,7 +193,7 @@ impl Session {
 
     /// The microphone has ended.
     pub(super) fn lose_microphone(&self, slot: &mut Slot<DeviceMicrophone, MicrophoneReport>) {
-        lose(&self.desk, slot, |m| (m.lost(), self.of_microphone(m)));
+        lose(&self.desk, slot, |m| (m.lost(), of_microphone(m)));
     }
 
     /// The speaker has ended.
@@ -171,48 +210,55 @@ impl Session {
         (self.desk.tell)(self.call, DeviceEvent::Opened { kind, name: name.to_owned(), form });
     }
 
-    /// Says once what became of a device that is gone.
-    pub(super) fn tell_gone(&self, kind: DeviceKind) {
-        let (error, instead) = match kind {
-            DeviceKind::Microphone => (gone(&self.microphone), Some("the test tone")),
-            DeviceKind::Speaker => (gone(&self.speaker), None),
-            DeviceKind::Camera => (gone(&self.camera), Some("the test pattern")),
-        };
-        let Some(error) = error else { return };
+    pub(super) fn tell_back(&self, kind: DeviceKind, name: &str, form: String) {
+        (self.desk.tell)(self.call, DeviceEvent::Back { kind, name: name.to_owned(), form });
+    }
+
+    /// A device that was gone is in use: next time that is to be said again.
+    pub(super) fn is_back(&self, kind: DeviceKind) {
+        self.said[kind as usize].store(false, Ordering::Relaxed);
+    }
+
+    /// Says once what became of a device that is gone, and sees to it that it is tried again. `instead` is sent in its place.
+    pub(super) fn tell_gone(self: &Arc<Self>, kind: DeviceKind, instead: Option<&'static str>) {
+        let Some(error) = self.gone(kind) else { return };
         if !self.said[kind as usize].swap(true, Ordering::Relaxed) {
-            let camera = kind == DeviceKind::Camera;
-            let instead = if camera && super::camera::has_card(&error) { Some("a card") } else { instead };
+            self.times_gone[kind as usize].fetch_add(1, Ordering::Relaxed);
             (self.desk.tell)(self.call, DeviceEvent::Gone { error, instead });
+            self.try_again();
+        }
+    }
+
+    /// What is wrong with a device that is gone.
+    pub(super) fn gone(&self, kind: DeviceKind) -> Option<DeviceError> {
+        match kind {
+            DeviceKind::Microphone => gone(&self.microphone),
+            DeviceKind::Speaker => gone(&self.speaker),
+            DeviceKind::Camera => gone(&self.camera),
         }
     }
 
     /// What the devices did so far.
     pub(super) fn report(&self) -> DeviceReport {
         let muted = self.muted();
+        let [microphone, speaker, camera] = self.times_gone.each_ref().map(|n| n.load(Ordering::Relaxed));
         DeviceReport {
-            microphone: of(&self.microphone, |m| self.of_microphone(m))
-                .map(|(report, trouble)| MicrophoneReport { trouble, muted, ..report }),
-            speaker: of(&self.speaker, of_speaker)
-                .map(|(report, trouble)| SpeakerReport { trouble, ..report }),
-            camera: of(&self.camera, of_camera).map(|(report, trouble)| CameraReport { trouble, ..report }),
-        }
-    }
-
-    fn of_microphone(&self, microphone: &DeviceMicrophone) -> MicrophoneReport {
-        let (status, counts) = (microphone.status(), microphone.counts());
-        let Level { peak, mean } = microphone.controls().meter().level();
-        let measured = status.callbacks > 0;
-        MicrophoneReport {
-            opened: Some(sound_form(microphone.name(), microphone.shape())),
-            trouble: None,
-            muted: self.muted(),
-            peak_dbfs: finite(peak),
-            level_dbfs: finite(mean),
-            underruns: counts.underruns,
-            device_overruns: status.xruns,
-            drift_ppm: measured.then_some(counts.drift),
-            device_ms: status.latency.filter(|_| measured).map(millis),
-            waiting_ms: microphone.waiting().filter(|_| measured).map(millis),
+            microphone: of(&self.microphone, of_microphone).map(|(report, trouble)| MicrophoneReport {
+                trouble,
+                muted,
+                times_gone: microphone,
+                ..report
+            }),
+            speaker: of(&self.speaker, of_speaker).map(|(report, trouble)| SpeakerReport {
+                trouble,
+                times_gone: speaker,
+                ..report
+            }),
+            camera: of(&self.camera, of_camera).map(|(report, trouble)| CameraReport {
+                trouble,
+                times_gone: camera,
+                ..report
+            }),
         }
     }
 }
@@ -228,49 +274,6 @@ impl Drop for Session {
     }
 }
 
-fn of_speaker(speaker: &DeviceSpeaker) -> SpeakerReport {
-    let (status, counts) = (speaker.status(), speaker.feed().counts());
-    let Level { peak, mean } = speaker.feed().meter().level();
-    let measured = status.callbacks > 0;
-    SpeakerReport {
-        opened: Some(sound_form(speaker.name(), speaker.shape())),
-        trouble: None,
-        peak_dbfs: finite(peak),
-        level_dbfs: finite(mean),
-        underruns: counts.underruns,
-        gaps: counts.gaps,
-        device_underruns: status.xruns,
-        drift_ppm: measured.then_some(counts.drift),
-        waiting_ms: measured.then(|| millis(speaker.feed().delay())),
-        device_ms: status.latency.filter(|_| measured).map(millis),
-    }
-}
-
-fn of_camera(camera: &DeviceCamera) -> CameraReport {
-    let mode = camera.mode();
-    CameraReport {
-        name: Some(camera.name().to_owned()),
-        trouble: None,
-        size: Some(mode.size),
-        fps: Some(mode.fps),
-        format: Some(word(mode.format)),
-        pictures: camera.count(),
-    }
-}
-
-/// The report on what is in a slot, and the trouble with it.
-fn of<D, R: Default + Clone>(
-    slot: &Mutex<Slot<D, R>>,
-    read: impl Fn(&D) -> R,
-) -> Option<(R, Option<String>)> {
-    match &*lock(slot) {
-        Slot::Closed => None,
-        Slot::Opening => Some((R::default(), None)),
-        Slot::Open(device) => Some((read(device), None)),
-        Slot::Gone(error, report) => Some((report.clone(), Some(error.to_string()))),
-    }
-}
-
 fn gone<D, R>(slot: &Mutex<Slot<D, R>>) -> Option<DeviceError> {
     match &*lock(slot) {
         Slot::Gone(error, _) => Some(error.clone()),
@@ -279,11 +282,7 @@ fn gone<D, R>(slot: &Mutex<Slot<D, R>>) -> Option<DeviceError> {
 }
 
 fn put<D, R: Default>(slot: &Mutex<Slot<D, R>>, opened: Result<D, DeviceError>) {
-    fill(&mut lock(slot), opened);
-}
-
-fn fill<D, R: Default>(slot: &mut Slot<D, R>, opened: Result<D, DeviceError>) {
-    *slot = match opened {
+    *lock(slot) = match opened {
         Ok(device) => Slot::Open(device),
         Err(error) => Slot::Gone(error, R::default()),
     };
@@ -317,30 +316,4 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Rate and channels as they come to us.
 fn mine(shape: Shape) -> (u32, u8) {
     (shape.sample_rate, shape.ours())
-}
-
-fn form(shape: Shape) -> String {
-    let channels = if shape.channels == 1 { "channel" } else { "channels" };
-    format!("{} Hz, {} {channels}, {}", shape.sample_rate, shape.channels, shape.form())
-}
-
-fn sound_form(name: &str, shape: Shape) -> SoundForm {
-    SoundForm {
-        name: name.to_owned(),
-        sample_rate: shape.sample_rate,
-        channels: shape.channels,
-        format: shape.form(),
-    }
-}
-
-fn word(format: visavis_media::pixel::PixelFormat) -> String {
-    format!("{format:?}").to_lowercase()
-}
-
-fn finite(level: f32) -> Option<f32> {
-    level.is_finite().then_some(level)
-}
-
-fn millis(time: std::time::Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
