@@ -4,6 +4,8 @@
 #[cfg(not(feature = "devices"))]
 mod without;
 
+#[cfg(all(feature = "devices", target_os = "linux"))]
+mod camera;
 // The helpers are those of the tests with peers; not all of them are needed here.
 #[allow(dead_code)]
 #[cfg(all(feature = "devices", target_os = "linux"))]
@@ -11,6 +13,8 @@ mod without;
 mod harness;
 #[cfg(all(feature = "devices", target_os = "linux"))]
 mod lost;
+#[cfg(all(feature = "devices", target_os = "linux"))]
+mod refused;
 #[cfg(all(feature = "devices", target_os = "linux"))]
 mod server;
 #[cfg(all(feature = "devices", target_os = "linux"))]
