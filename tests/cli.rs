@@ -107,6 +107,8 @@ fn what_cannot_be_understood_is_wrong_usage() {
         (&call, &["not a uri"]),
         (&call, &[uri, "--nonsense"]),
         (&call, &[uri, "--audio-only", "--video-only"]),
+        (&call, &[uri, "--rotate", "45"]),
+        (&call, &[uri, "--rotate", "90", "--echo"]),
         (&call, &[uri, "--dtmf", "x"]),
         (&call, &[uri, "--codecs", "mp3"]),
         (&call, &[uri, "--ske", "lab"]),
@@ -305,6 +307,52 @@ fn echo_sends_the_callers_own_pattern_and_tone_back() {
     let (got, sent) =
         (pair.callee.count("audio", "frames_received"), pair.callee.count("audio", "frames_sent"));
     assert!(sent > 0 && sent <= got, "{sent} sent of {got}");
+}
+
+#[test]
+fn a_turned_picture_is_judged_as_it_was_sent_and_shown_as_it_is_meant() {
+    let scratch = Scratch::new();
+    let films = scratch.path().to_str().expect("a path in UTF-8");
+    let pair = pair(&["--rotate", "90", "--size", "320x240"], &["--record", films]);
+    pair.assert_good();
+    let video = |outcome: &Outcome, field: &str| {
+        let sections = outcome.record["sections"].as_array().expect("sections").clone();
+        sections.into_iter().find(|s| s["kind"] == "video").expect("pictures")[field].clone()
+    };
+    assert_eq!(
+        (video(&pair.caller, "rotation_sent"), video(&pair.callee, "rotation_received")),
+        (90.into(), 90.into())
+    );
+    // The callee has a camera that stands upright, and says so (RFC 7742 section 4).
+    assert_eq!(
+        (video(&pair.callee, "rotation_sent"), video(&pair.caller, "rotation_received")),
+        (0.into(), 0.into())
+    );
+    let (read, received) = (pair.callee.judged("/video/read"), pair.callee.judged("/video/received"));
+    assert!(received >= 20.0 && read >= received * 0.9, "{read} of {received}");
+    let film = pair.callee.record["media"]["recording"].as_str().expect("a recording").to_owned();
+    let asked = [
+        "-v",
+        "error",
+        "-select_streams",
+        "v",
+        "-show_entries",
+        "stream_side_data=rotation",
+        "-of",
+        "csv=p=0",
+        &film,
+    ];
+    let output = Command::new("ffprobe").args(asked).output();
+    let output =
+        output.unwrap_or_else(|e| panic!("ffprobe cannot be run ({e}); install it: apt-get install ffmpeg"));
+    assert_eq!(stdout(&output).trim(), "-90", "players turn by 90 degrees clockwise");
+    for outcome in [&pair.caller, &pair.callee] {
+        for kind in ["audio", "video"] {
+            let sections = outcome.record["sections"].as_array().expect("sections");
+            let section = sections.iter().find(|s| s["kind"] == kind).expect("both media");
+            assert_eq!(section["synchronised_by"], "header extension", "{kind}");
+        }
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use visavis::proto::frame::Rotation;
 use visavis::proto::nat::Ticket;
 
 /// A video-call endpoint for people who test and study video calls.
@@ -328,6 +329,10 @@ pub(crate) struct MediaArgs {
     /// Pictures a second of the test pattern. Default: 30, in the profile of 2010 15.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) fps: Option<u32>,
+    /// How far our picture is to be turned to stand upright, degrees clockwise, as that of a camera that is mounted
+    /// sideways: told to peers that turn it themselves, and done here for others.
+    #[arg(long, value_name = "DEGREES", default_value = "0", value_parser = rotation, conflicts_with_all = ["echo", "no_media"])]
+    pub(crate) rotate: Rotation,
     /// The pitch of the test tone, Hz. Default: 997.
     #[arg(long, value_name = "HZ", value_parser = tone, conflicts_with = "audio_file")]
     pub(crate) tone: Option<f64>,
@@ -448,6 +453,11 @@ fn size(text: &str) -> Result<(u32, u32), String> {
             (128..=1920).contains(&w) && (96..=1088).contains(&h) && w % 2 + h % 2 == 0
         })
         .ok_or_else(|| format!("{text} is no picture size; try 640x480 (even numbers, 128x96 to 1920x1088)"))
+}
+
+fn rotation(text: &str) -> Result<Rotation, String> {
+    let degrees = text.parse().ok().and_then(Rotation::from_degrees);
+    degrees.ok_or_else(|| format!("{text} is no turn that a picture can be given; 0, 90, 180 or 270"))
 }
 
 /// A tone that every codec carries, and that is not taken for the marker's.

@@ -14,8 +14,10 @@ use visavis::media_codecs::judge::JudgeConfig;
 use visavis::media_codecs::source::FrameRate;
 use visavis::media_codecs::source::file::{Playback, png::StillSource, wav::WavSource, y4m::Y4mSource};
 use visavis::media_codecs::source::tone::Tone;
+use visavis::media_codecs::source::turned::Turned;
 use visavis::media_codecs::source::{AudioSource, VideoSource};
 use visavis::proto::agent::{Config, PortPlan};
+use visavis::proto::frame::Rotation;
 use visavis::proto::io::{CallHandle, MediaChoice};
 use visavis::proto::sdp::Capabilities;
 use visavis::{MediaPlan, Options, Receiving, Recording, Sending, Sources, TestSources};
@@ -90,7 +92,10 @@ pub(crate) fn options(endpoint: &EndpointArgs, media: &MediaArgs) -> Result<Opti
 /// An endpoint on loopback, on a free port, with a test tone of this pitch (Hz).
 pub(crate) fn loopback(media: &MediaArgs, pitch: f64) -> Result<Options, Failure> {
     let listen = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 0);
-    Ok(Options { listen, agent: agent(media)?, media: plan(media, pitch)?, ..Options::default() })
+    let mut options =
+        Options { listen, agent: agent(media)?, media: plan(media, pitch)?, ..Options::default() };
+    rotate(media, &mut options);
+    Ok(options)
 }
 
 fn agent(media: &MediaArgs) -> Result<Config, Failure> {
@@ -137,6 +142,32 @@ fn plan(media: &MediaArgs, pitch: f64) -> Result<MediaPlan, Failure> {
         ..Receiving::default()
     };
     Ok(MediaPlan { send, receive })
+}
+
+/// Says of what calls send how it is to be turned; once all that they send is known.
+pub(crate) fn rotate(media: &MediaArgs, options: &mut Options) {
+    if let Sending::Sources(sources) = &mut options.media.send
+        && media.rotate != Rotation::None
+    {
+        *sources = Arc::new(RotatedSources { sources: Arc::clone(sources), rotation: media.rotate });
+    }
+}
+
+/// Sources whose camera is not mounted upright.
+struct RotatedSources {
+    sources: Arc<dyn Sources>,
+    rotation: Rotation,
+}
+
+impl Sources for RotatedSources {
+    fn video(&self, call: CallHandle) -> Option<Box<dyn VideoSource>> {
+        let source = self.sources.video(call)?;
+        Some(Box::new(Turned::new(source, self.rotation)))
+    }
+
+    fn audio(&self, call: CallHandle) -> Option<Box<dyn AudioSource>> {
+        self.sources.audio(call)
+    }
 }
 
 /// Files where they were named, the test pattern and its tone elsewhere.

@@ -70,6 +70,7 @@ pub(crate) async fn run(args: AnswerArgs, show: Option<Show>, output: &Output) -
         None => AnswerPolicy::Ask,
     };
     let mut live = Live::begin(&args.live, &mut options, output)?;
+    setup::rotate(&args.media, &mut options);
     if let Some(show) = &show {
         show.arm(&mut options, args.live.mute);
         show.follow(&mut live);

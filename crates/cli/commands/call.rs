@@ -30,6 +30,7 @@ pub(crate) async fn run(args: CallArgs, show: Option<Show>, output: &Output) -> 
     peer::arm(&mut options.agent, &args.media, tickets.as_ref(), args.peer.place.state.as_deref())?;
     let media = options.agent.media;
     let mut live = Live::begin(&args.live, &mut options, output)?;
+    setup::rotate(&args.media, &mut options);
     if let Some(show) = &show {
         show.arm(&mut options, args.live.mute);
         show.follow(&mut live);

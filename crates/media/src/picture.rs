@@ -1,7 +1,7 @@
 //! A raw picture: 8-bit planar YCbCr 4:2:0 ("I420"), cheap to share between threads.
 
 use std::sync::Arc;
-use visavis_proto::frame::VideoFormat;
+use visavis_proto::frame::{Rotation, VideoFormat};
 use visavis_proto::time::Time;
 
 /// The largest width and height of a [`Picture`], pixels: H.264 level 5.2 needs no more than 4096 x 2304.
@@ -36,6 +36,8 @@ pub struct Picture {
     pub captured: Time,
     /// Counts the pictures of one source or decoder from 0 upwards; a gap is a picture that was dropped.
     pub sequence: u64,
+    /// How the picture is to be turned before somebody looks at it.
+    pub rotation: Rotation,
 }
 
 /// A plane of a picture, to read.
@@ -97,7 +99,14 @@ impl Picture {
         let layout = Layout::new(width, height)?;
         let mut data = vec![128; layout.total()];
         data[..layout.luma].fill(16);
-        Ok(Picture { width, height, data: Arc::new(data), captured: Time::ZERO, sequence: 0 })
+        Ok(Picture {
+            width,
+            height,
+            data: Arc::new(data),
+            captured: Time::ZERO,
+            sequence: 0,
+            rotation: Rotation::None,
+        })
     }
 
     /// A picture of packed I420 octets (all of Y, then Cb, then Cr, no padding), as Y4M files hold it.
@@ -110,7 +119,14 @@ impl Picture {
         if data.len() != needed {
             return Err(PictureError::Data { needed, given: data.len() });
         }
-        Ok(Picture { width, height, data: Arc::new(data), captured: Time::ZERO, sequence: 0 })
+        Ok(Picture {
+            width,
+            height,
+            data: Arc::new(data),
+            captured: Time::ZERO,
+            sequence: 0,
+            rotation: Rotation::None,
+        })
     }
 
     /// A picture copied from three planes with strides of their own, given as (octets, stride) for Y, Cb, Cr.
@@ -142,6 +158,12 @@ impl Picture {
     /// The same picture with another sequence number.
     pub fn numbered(mut self, sequence: u64) -> Self {
         self.sequence = sequence;
+        self
+    }
+
+    /// The same picture, to be turned so before somebody looks at it; its pixels stay as they are.
+    pub fn rotated(mut self, rotation: Rotation) -> Self {
+        self.rotation = rotation;
         self
     }
 

@@ -66,6 +66,7 @@ impl Scaler {
             return Ok(picture.clone());
         }
         let mut scaled = Picture::new(width, height)?.at(picture.captured).numbered(picture.sequence);
+        scaled.rotation = picture.rotation;
         self.prepare(picture.size(), (width, height));
         for component in Component::ALL {
             let axes = if component == Component::Y { &self.luma } else { &self.chroma };

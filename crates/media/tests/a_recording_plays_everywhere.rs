@@ -13,6 +13,8 @@ use visavis_media::codec::{
     AudioDecoder, AudioEncoder, VideoEncoder, open_audio_decoder, open_audio_encoder, open_video_encoder,
 };
 use visavis_media::judge::{Judge, JudgeConfig, Judgement};
+use visavis_media::picture::Picture;
+use visavis_media::pixel::upright;
 use visavis_media::sink::mp4::Mp4Recorder;
 use visavis_media::sound::Pcm;
 use visavis_media::source::file::Playback;
@@ -20,7 +22,7 @@ use visavis_media::source::file::y4m::Y4mSource;
 use visavis_media::source::pattern::PatternSource;
 use visavis_media::source::tone::{Tone, ToneSource};
 use visavis_media::source::{AudioSource, FrameRate, VideoSource};
-use visavis_proto::frame::{AudioFormat, Codec};
+use visavis_proto::frame::{AudioFormat, Codec, Rotation};
 use visavis_proto::time::Time;
 
 const UNIX: i64 = 1_700_000_000_000_000_000;
@@ -129,6 +131,45 @@ fn judge(scratch: &Scratch, file: &str, sound: &str) -> Judgement {
 
 fn seconds(text: &str) -> f64 {
     text.parse().unwrap_or_else(|_| panic!("no figure: {text}"))
+}
+
+/// The pictures of a file as ffmpeg shows them, I420, all of one size.
+fn seen(scratch: &Scratch, input: &[&str], size: (u32, u32)) -> Vec<Picture> {
+    let raw = scratch.file("seen.i420");
+    let output = ["-map", "0:v", "-pix_fmt", "yuv420p", "-fps_mode", "passthrough", "-f", "rawvideo", &raw];
+    ffmpeg(&[input, &output].concat());
+    let octets = (size.0 * size.1 * 3 / 2) as usize;
+    let file = std::fs::read(raw).unwrap();
+    assert_eq!(file.len() % octets, 0);
+    file.chunks(octets).map(|p| Picture::from_i420(size.0, size.1, p.to_vec()).unwrap()).collect()
+}
+
+#[test]
+fn pictures_that_are_to_be_turned_are_turned_by_players() {
+    for rotation in [Rotation::Clockwise90, Rotation::Clockwise180, Rotation::Clockwise270, Rotation::None] {
+        let scratch = Scratch::new(&format!("turned-{}", rotation.degrees()));
+        let path = scratch.file("call.mp4");
+        let mut recorder = recorder(&path);
+        let mut call = Call::new((320, 240), Duration::ZERO);
+        let mut now = at(0);
+        for number in 0..10 {
+            let picture = call.pictures.next(now).unwrap();
+            let frame = call.video.encode(&picture).unwrap().unwrap();
+            let mut frame = received(Codec::H264, frame.data, 90_000, frame.captured, frame.captured);
+            // The way of most of the pictures counts.
+            frame.rotation = if number < 2 { Rotation::None } else { rotation };
+            recorder.picture(&frame).unwrap();
+            now = call.pictures.due().unwrap();
+        }
+        recorder.finish().unwrap();
+        let size = if rotation.is_sideways() { (240, 320) } else { (320, 240) };
+        let shown = seen(&scratch, &["-i", &path], size);
+        let coded = seen(&scratch, &["-noautorotate", "-i", &path], (320, 240));
+        assert_eq!((shown.len(), coded.len()), (10, 10));
+        for (shown, coded) in shown.iter().zip(coded) {
+            assert!(*shown == upright(&coded.rotated(rotation)), "{rotation:?}");
+        }
+    }
 }
 
 #[test]

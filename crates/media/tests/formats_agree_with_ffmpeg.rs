@@ -7,7 +7,8 @@ use support::{Scratch, ffmpeg};
 use visavis_media::Picture;
 use visavis_media::live::sample::DeviceSample;
 use visavis_media::picture::Component;
-use visavis_media::pixel::{PixelFormat, to_picture};
+use visavis_media::pixel::{PixelFormat, to_picture, upright};
+use visavis_proto::frame::Rotation;
 
 /// Chroma is averaged over the area that it covers, in full precision: ffmpeg's default filter sharpens.
 const SWS: &str = "area+accurate_rnd+full_chroma_inp+full_chroma_int+bitexact";
@@ -65,6 +66,33 @@ fn every_pixel_format_is_within_one_of_ffmpegs() {
                 let off = differences(&ours, &theirs);
                 assert!(off.iter().all(|(most, _)| *most <= 1), "{name} {size}: {off:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_turned_picture_is_to_the_octet_what_ffmpegs_transpose_makes_of_it() {
+    let scratch = Scratch::new("turned");
+    let frames = frames(&scratch, "322x182");
+    let i420 = scratch.file("i420");
+    let rgb = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "322x182", "-i", &frames];
+    ffmpeg(&[&rgb[..], &["-pix_fmt", "yuv420p", "-f", "rawvideo", &i420]].concat());
+    let octets = PixelFormat::I420.octets(322, 182).unwrap();
+    let ours = fs::read(&i420).unwrap();
+    assert_eq!(ours.len(), 3 * octets);
+    for (rotation, filter, (width, height)) in [
+        (Rotation::Clockwise90, "transpose=clock", (182, 322)),
+        (Rotation::Clockwise180, "hflip,vflip", (322, 182)),
+        (Rotation::Clockwise270, "transpose=cclock", (182, 322)),
+    ] {
+        let turned = scratch.file("turned");
+        let input = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "322x182", "-i", &i420];
+        ffmpeg(&[&input[..], &["-vf", filter, "-pix_fmt", "yuv420p", "-f", "rawvideo", &turned]].concat());
+        let theirs = fs::read(&turned).unwrap();
+        for (ours, theirs) in ours.chunks_exact(octets).zip(theirs.chunks_exact(octets)) {
+            let picture = Picture::from_i420(322, 182, ours.to_vec()).unwrap().rotated(rotation);
+            let theirs = Picture::from_i420(width, height, theirs.to_vec()).unwrap();
+            assert_eq!(upright(&picture), theirs, "{filter}");
         }
     }
 }

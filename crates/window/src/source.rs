@@ -2,7 +2,7 @@
 
 use crate::Stage;
 use visavis_media::source::{AudioSource, VideoSource};
-use visavis_media::{Pcm, Picture};
+use visavis_media::{Pcm, Picture, pixel};
 use visavis_proto::Time;
 
 /// A source of pictures that shows on the stage what it hands out, and hands out dark pictures while the camera is off.
@@ -25,9 +25,9 @@ impl VideoSource for SelfView {
         if self.stage.camera_is_off() {
             // A source's pictures have a possible size.
             let dark = Picture::new(picture.width(), picture.height()).ok()?;
-            picture = dark.at(picture.captured).numbered(picture.sequence);
+            picture = dark.at(picture.captured).numbered(picture.sequence).rotated(picture.rotation);
         }
-        self.stage.own_picture(self.call, picture.clone());
+        self.stage.own_picture(self.call, pixel::upright(&picture));
         Some(picture)
     }
 
@@ -88,6 +88,8 @@ mod tests {
     use visavis_media::source::FrameRate;
     use visavis_media::source::pattern::PatternSource;
     use visavis_media::source::tone::{Tone, ToneSource};
+    use visavis_media::source::turned::Turned;
+    use visavis_proto::frame::Rotation;
 
     #[test]
     fn a_camera_that_is_off_sends_dark_pictures_with_the_times_of_those_they_stand_for() {
@@ -104,6 +106,22 @@ mod tests {
         assert!(stage.own().is_some_and(|shown| shown == dark));
         stage.turn_camera();
         assert_ne!(source.next(Time::from_millis(200)).unwrap(), dark);
+    }
+
+    #[test]
+    fn what_is_sent_sideways_is_shown_upright_here_too() {
+        let stage = Stage::new();
+        stage.tell(Some(7), Facts::default());
+        let pattern = PatternSource::new(128, 96, FrameRate::new(10, 1).unwrap()).unwrap();
+        let turned = Turned::new(Box::new(pattern), Rotation::Clockwise270);
+        let mut source = SelfView::new(Box::new(turned), &stage, 7);
+        for ms in [0, 100] {
+            let sent = source.next(Time::from_millis(ms)).unwrap();
+            assert_eq!((sent.size(), sent.rotation), ((128, 96), Rotation::Clockwise270));
+            let shown = stage.own().expect("a picture");
+            assert_eq!((shown.size(), shown.rotation), ((96, 128), Rotation::None));
+            stage.turn_camera();
+        }
     }
 
     #[test]

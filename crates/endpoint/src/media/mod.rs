@@ -117,6 +117,7 @@ struct CallMedia {
 
 struct Sender {
     format: MediaFormat,
+    takes_rotation: bool,
     address: Address<MediaActor>,
 }
 
@@ -155,7 +156,9 @@ impl MediaSink {
         let to_receiver = |work| media.receiver.as_ref().map(|receiver| receiver.send(work));
         for (index, section) in sections.iter().enumerate() {
             let format = section.send.clone().filter(|_| section.active && section.direction.sends());
-            if media.senders.get(&index).map(|s| &s.format) == format.as_ref() {
+            let takes_rotation = section.takes_rotation;
+            let known = media.senders.get(&index).filter(|s| s.takes_rotation == takes_rotation);
+            if known.map(|s| &s.format) == format.as_ref() {
                 continue;
             }
             if media.senders.remove(&index).is_some() {
@@ -164,7 +167,8 @@ impl MediaSink {
             let Some(format) = format else { continue };
             let outlet = Outlet { call, section: index, requests: self.requests.clone() };
             let slot = Slot::default();
-            match open(&self.plan.send, &slot, &format, media.targets.get(&index), outlet) {
+            let target = media.targets.get(&index);
+            match open(&self.plan.send, &slot, (&format, takes_rotation), target, outlet) {
                 Ok(Some(actor)) => {
                     if let MediaActor::Audio(sender) = &actor {
                         media.sound = Some(sender.delay());
@@ -173,7 +177,7 @@ impl MediaSink {
                     if let Sending::Mirror = self.plan.send {
                         to_receiver(Work::Back(index, Some(Back::new(&format, slot, address.clone()))));
                     }
-                    media.senders.insert(index, Sender { format, address });
+                    media.senders.insert(index, Sender { format, takes_rotation, address });
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, call = call.0, section = index, "nothing is sent"),
@@ -238,11 +242,11 @@ impl MediaSink {
     }
 }
 
-/// What sends in this format; a mirror takes its pictures out of `slot`.
+/// What sends in this format to a peer that turns pictures or does not; a mirror takes its pictures out of `slot`.
 fn open(
     send: &Sending,
     slot: &Slot,
-    format: &MediaFormat,
+    (format, takes_rotation): (&MediaFormat, bool),
     target: Option<&EncoderTarget>,
     outlet: Outlet,
 ) -> Result<Option<MediaActor>, CodecError> {
@@ -265,7 +269,7 @@ fn open(
             let Some(source) = source else { return Ok(None) };
             let fallback = EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false };
             let target = *target.unwrap_or(&fallback);
-            VideoSender::new(source, format.clone(), target, outlet)
+            VideoSender::new(source, format.clone(), target, takes_rotation, outlet)
                 .map(|s| Some(MediaActor::Video(Box::new(s))))
         }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use visavis_media::codec::{self, AudioDecoder, VideoDecoder};
 use visavis_media::judge::Judge;
+use visavis_media::pixel;
 use visavis_media::sink::mp4::Mp4Recorder;
 use visavis_proto::Time;
 use visavis_proto::frame::{AudioFormat, MediaKind, ReceivedFrame};
@@ -115,7 +116,8 @@ impl Receiver {
         }
         let Some(decoder) = &mut self.video else { return };
         match decoder.decode(frame) {
-            Ok(Some(decoded)) => {
+            Ok(Some(mut decoded)) => {
+                decoded.picture.rotation = frame.rotation;
                 if let Some(back) = self.backs.get(&section) {
                     back.picture(decoded.picture.clone().at(frame.received));
                 }
@@ -124,10 +126,11 @@ impl Receiver {
                 }
                 self.report.pictures_decoded += 1;
                 self.report.pictures_concealed += u64::from(decoded.concealed);
+                // The judge reads the picture as it was sent, people see it as it is meant.
                 let judge = self.judge.as_mut();
                 let seen = judge.and_then(|judge| judge.picture(&decoded.picture, now)).unwrap_or_default();
                 if let Some(timeline) = &mut self.timeline {
-                    timeline.picture(now, &decoded.picture, decoded.concealed, seen);
+                    timeline.picture(now, &pixel::upright(&decoded.picture), decoded.concealed, seen);
                 }
             }
             Ok(None) => {}

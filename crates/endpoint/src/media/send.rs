@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use visavis_media::codec::{self, AudioEncoder, CodecError, VideoEncoder};
 use visavis_media::picture::Picture;
+use visavis_media::pixel;
 use visavis_media::scale::{self, Scaler};
 use visavis_media::sound::Pcm;
 use visavis_media::source::{AudioSource, VideoSource};
 use visavis_proto::Time;
-use visavis_proto::frame::{AudioFormat, EncodedFrame, VideoFormat};
+use visavis_proto::frame::{AudioFormat, EncodedFrame, Rotation, VideoFormat};
 use visavis_proto::io::{CallHandle, EncoderTarget};
 
 /// How far a source may fall behind before what it missed is given up.
@@ -44,6 +45,8 @@ pub(crate) struct VideoSender {
     fps: f32,
     source_fps: f64,
     last: Option<Time>,
+    /// Whether the peer turns pictures as it is told. Otherwise they are turned here.
+    takes_rotation: bool,
     outlet: Outlet,
 }
 
@@ -52,6 +55,7 @@ impl VideoSender {
         mut source: Box<dyn VideoSource>,
         format: VideoFormat,
         target: EncoderTarget,
+        takes_rotation: bool,
         outlet: Outlet,
     ) -> Result<Self, CodecError> {
         let fps = frame_rate(source.fps(), &format, &target, source.size());
@@ -60,7 +64,18 @@ impl VideoSender {
         }
         let encoder = codec::open_video_encoder(&format, target.bitrate, fps)?;
         let (source_fps, scaler) = (source.fps(), Scaler::new());
-        Ok(VideoSender { source, encoder, format, scaler, target, fps, source_fps, last: None, outlet })
+        Ok(VideoSender {
+            source,
+            encoder,
+            format,
+            scaler,
+            target,
+            fps,
+            source_fps,
+            last: None,
+            takes_rotation,
+            outlet,
+        })
     }
 
     pub(super) fn handle(&mut self, work: Work) {
@@ -92,8 +107,12 @@ impl VideoSender {
             && self.wanted(&picture)
         {
             self.last = Some(picture.captured);
+            let (picture, rotation) = match self.takes_rotation {
+                true => (picture.clone(), picture.rotation),
+                false => (pixel::upright(&picture), Rotation::None),
+            };
             match self.fit(picture).and_then(|p| self.encoder.encode(&p)) {
-                Ok(Some(frame)) => self.outlet.send(frame),
+                Ok(Some(frame)) => self.outlet.send(EncodedFrame { rotation, ..frame }),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "a picture was not sent"),
             }
@@ -236,7 +255,7 @@ pub(super) fn remix(sound: Pcm, format: &AudioFormat) -> Result<Pcm, CodecError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use visavis_proto::frame::Codec;
+    use visavis_proto::frame::{Codec, ReceivedFrame};
 
     fn format(max_fs: u32, max_mbps: u32, max_size: Option<(u16, u16)>) -> VideoFormat {
         VideoFormat {
@@ -259,6 +278,55 @@ mod tests {
         assert_eq!(target_size((640, 480), &format, &TARGET), Some((320, 240)));
         let target = EncoderTarget { size: Some((160, 120)), ..TARGET };
         assert_eq!(target_size((640, 480), &format, &target), Some((160, 120)));
+    }
+
+    /// What the encoder makes of a picture of 64 x 48 that is to be turned by a quarter: what goes out beside it, and
+    /// the size of the picture in it.
+    fn sent(takes_rotation: bool) -> (Rotation, (u32, u32)) {
+        struct Once(Option<Picture>);
+        impl VideoSource for Once {
+            fn next(&mut self, _: Time) -> Option<Picture> {
+                self.0.take()
+            }
+            fn due(&self) -> Option<Time> {
+                None
+            }
+            fn size(&self) -> (u32, u32) {
+                (64, 48)
+            }
+            fn fps(&self) -> f64 {
+                30.0
+            }
+        }
+        let picture = Picture::new(64, 48).unwrap().rotated(Rotation::Clockwise90);
+        let (requests, mut frames) = mpsc::channel(4);
+        let outlet = Outlet { call: CallHandle(1), section: 0, requests: requests.downgrade() };
+        let source = Box::new(Once(Some(picture)));
+        let format = format(3600, 108_000, None);
+        let mut sender = VideoSender::new(source, format, TARGET, takes_rotation, outlet).unwrap();
+        sender.tick(Time::from_millis(1));
+        let Ok(ToDriver::Frame { frame, .. }) = frames.try_recv() else { panic!("a frame") };
+        let mut decoder = codec::open_video_decoder(Codec::H264).unwrap();
+        let received = ReceivedFrame {
+            codec: Codec::H264,
+            payload_type: 96,
+            data: frame.data,
+            timestamp: 0,
+            received: Time::ZERO,
+            play_at: Time::ZERO,
+            keyframe: true,
+            lost_packets: 0,
+            complete: true,
+            rotation: frame.rotation,
+        };
+        let decoded = decoder.decode(&received).unwrap().expect("a picture");
+        (frame.rotation, decoded.picture.size())
+    }
+
+    #[test]
+    fn a_picture_is_turned_here_where_the_peer_does_not_turn_it() {
+        assert_eq!(sent(true), (Rotation::Clockwise90, (64, 48)));
+        assert_eq!(sent(false), (Rotation::None, (48, 64)));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::Sinks;
 use std::io;
 use std::sync::Arc;
 use visavis_media::picture::Picture;
+use visavis_media::pixel;
 use visavis_media::sink::{AudioSink, VideoSink};
 use visavis_media::sound::Pcm;
 use visavis_proto::frame::MediaKind;
@@ -53,11 +54,11 @@ impl Shown {
         }
     }
 
-    /// Shows a picture.
+    /// Shows a picture, turned as it says.
     pub(super) fn picture(&mut self, picture: &Picture) {
         let Shown { call, sinks, .. } = self;
         let Some(sink) = self.video.asked(|| sinks.video(*call)) else { return };
-        if let Err(error) = sink.show(picture) {
+        if let Err(error) = sink.show(&pixel::upright(picture)) {
             self.failed(MediaKind::Video, &error);
             self.video = Slot::Closed;
         }
@@ -87,6 +88,7 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
     use visavis_proto::Time;
+    use visavis_proto::frame::Rotation;
 
     /// What was asked of the sinks, in order. A sink of sound fails with its third stretch.
     #[derive(Clone, Default)]
@@ -163,6 +165,16 @@ mod tests {
             "close",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn pictures_are_shown_upright() {
+        let book = Book::default();
+        let mut shown = Shown::new(CallHandle(1), Arc::new(Room(book.clone(), false)));
+        for rotation in [Rotation::None, Rotation::Clockwise90, Rotation::Clockwise180] {
+            shown.picture(&Picture::new(320, 240).unwrap().rotated(rotation));
+        }
+        assert_eq!(*book.0.lock().unwrap(), ["show (320, 240)", "show (240, 320)", "show (320, 240)"]);
     }
 
     #[test]

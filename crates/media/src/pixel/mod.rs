@@ -10,7 +10,7 @@ mod yuv;
 
 pub(crate) use rgb::from_pixels;
 pub use rgb::rgb_row;
-pub use turn::{Turn, mirror, turn};
+pub use turn::{Turn, mirror, turn, upright};
 
 use crate::picture::{Picture, PictureError};
 

@@ -1,6 +1,7 @@
 //! Pictures mirrored, and turned the way the camera is held.
 
 use crate::picture::{Component, Picture};
+use visavis_proto::frame::Rotation;
 
 /// A turn, clockwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,27 @@ pub enum Turn {
     Half,
     /// Three quarters: what was right is at the top.
     ThreeQuarters,
+}
+
+impl Turn {
+    /// The turn that a picture is to be given; `None`: it stands upright.
+    pub fn of(rotation: Rotation) -> Option<Turn> {
+        match rotation {
+            Rotation::None => None,
+            Rotation::Clockwise90 => Some(Turn::Quarter),
+            Rotation::Clockwise180 => Some(Turn::Half),
+            Rotation::Clockwise270 => Some(Turn::ThreeQuarters),
+        }
+    }
+}
+
+/// The picture as somebody is to see it: turned as it says ([`Picture::rotation`]). The same pixels, shared, where it
+/// stands upright.
+pub fn upright(picture: &Picture) -> Picture {
+    match Turn::of(picture.rotation) {
+        Some(by) => turn(picture, by).rotated(Rotation::None),
+        None => picture.clone(),
+    }
 }
 
 /// Left and right changed over, as people want to see themselves.
@@ -67,5 +89,20 @@ mod tests {
         let back = turn(&turn(&quarter, Turn::Half), Turn::Quarter);
         assert_eq!(back, picture());
         assert_eq!(turn(&quarter, Turn::ThreeQuarters), picture());
+    }
+
+    #[test]
+    fn a_picture_is_made_upright_as_it_says_and_then_says_nothing_more() {
+        let sideways = picture().rotated(Rotation::Clockwise90);
+        let seen = upright(&sideways);
+        assert_eq!(seen, turn(&picture(), Turn::Quarter));
+        assert_eq!((seen.rotation, seen.sequence), (Rotation::None, 9));
+        assert_eq!(
+            upright(&picture().rotated(Rotation::Clockwise270)),
+            turn(&picture(), Turn::ThreeQuarters)
+        );
+        assert_eq!(upright(&picture().rotated(Rotation::Clockwise180)), turn(&picture(), Turn::Half));
+        let straight = picture();
+        assert!(upright(&straight).shares_pixels_with(&straight));
     }
 }

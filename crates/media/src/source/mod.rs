@@ -8,6 +8,7 @@ pub mod file;
 pub mod pattern;
 pub mod scaled;
 pub mod tone;
+pub mod turned;
 
 use crate::picture::Picture;
 use crate::sound::Pcm;

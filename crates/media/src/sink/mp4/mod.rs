@@ -105,7 +105,8 @@ impl<W: Write + Seek> Mp4Recorder<W> {
     }
 
     /// Records a received picture. The recording begins at the first key frame; incomplete pictures are left
-    /// out, and those that build on them play with the damage that the viewer of the call saw, too.
+    /// out, and those that build on them play with the damage that the viewer of the call saw, too. Players turn all
+    /// pictures as most of them are to be turned.
     ///
     /// # Errors
     /// [`RecordError::Io`]; pictures after that may succeed. [`RecordError::Finished`].
@@ -138,6 +139,7 @@ impl<W: Write + Seek> Mp4Recorder<W> {
         };
         let time = placed.timeline.place(frame.timestamp, frame.play_at);
         self.file.write(placed.track, time, &sample.data, sample.keyframe)?;
+        self.file.tracks[placed.track].turn(frame.rotation);
         self.counters.pictures += 1;
         self.file.checkpoint_if_due(frame.play_at)?;
         Ok(())

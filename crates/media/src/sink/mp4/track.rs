@@ -7,6 +7,7 @@ use shiguredo_mp4::boxes::{
 };
 use shiguredo_mp4::{Either, FixedPointNumber, LanguageCode, Mp4FileTime};
 use std::num::NonZeroU32;
+use visavis_proto::frame::Rotation;
 
 /// Ticks a second of the movie's own time line, and of pictures: the RTP clock of H.264.
 pub(super) const MOVIE_TIMESCALE: NonZeroU32 = NonZeroU32::new(90_000).unwrap();
@@ -24,6 +25,8 @@ pub(super) struct Track {
     pub(super) priming: u32,
     /// Ticks of sound that the last samples hold beyond its end.
     pub(super) padding: u32,
+    /// How many samples are to be turned by no, one, two and three quarters clockwise.
+    turned: [u64; 4],
     entries: Vec<SampleEntry>,
     sizes: Vec<u32>,
     /// Decode time of the last sample, ticks from the first one, and the runs of durations of all before it.
@@ -52,6 +55,7 @@ impl Track {
             starts,
             priming: 0,
             padding: 0,
+            turned: [0; 4],
             entries: vec![entry],
             sizes: Vec::new(),
             last: 0,
@@ -64,6 +68,28 @@ impl Track {
     /// Uses another sample description from the next sample on.
     pub(super) fn describe(&mut self, entry: SampleEntry) {
         self.entries.push(entry);
+    }
+
+    /// Notes how a picture is to be turned. A track has one way for all of its pictures: that of most of them.
+    pub(super) fn turn(&mut self, rotation: Rotation) {
+        if let Some(count) = self.turned.get_mut(usize::from(rotation.degrees() / 90)) {
+            *count += 1;
+        }
+    }
+
+    /// The matrix of the track header (ISO/IEC 14496-12 section 8.3.2) for pictures of this size: `a b u c d v x y w`,
+    /// by which a point goes to `(ax + cy + x, bx + dy + y)`.
+    fn matrix(&self, (width, height): (u16, u16)) -> [i32; 9] {
+        const ONE: i32 = 0x0001_0000;
+        const W: i32 = 0x4000_0000;
+        let (right, bottom) = (i32::from(width) << 16, i32::from(height) << 16);
+        let most = self.turned.iter().copied().max().unwrap_or(0);
+        match self.turned.iter().position(|count| *count == most) {
+            Some(1) => [0, ONE, 0, -ONE, 0, 0, bottom, 0, W],
+            Some(2) => [-ONE, 0, 0, 0, -ONE, 0, right, bottom, W],
+            Some(3) => [0, -ONE, 0, ONE, 0, 0, 0, right, W],
+            _ => TkhdBox::DEFAULT_MATRIX,
+        }
     }
 
     /// Adds a sample of `size` octets at `offset` of the file, to be decoded at `time` ticks from the first.
@@ -147,7 +173,7 @@ impl Track {
             // Of the tracks of one group a player plays one: two sound tracks are the same sound.
             alternate_group: if self.video { 0 } else { 1 },
             volume: if self.video { TkhdBox::DEFAULT_VIDEO_VOLUME } else { TkhdBox::DEFAULT_AUDIO_VOLUME },
-            matrix: TkhdBox::DEFAULT_MATRIX,
+            matrix: self.matrix((width, height)),
             width: side(width),
             height: side(height),
         };
