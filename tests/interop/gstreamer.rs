@@ -18,14 +18,14 @@ use std::time::Duration;
 const MTU: usize = 600;
 
 /// Carries datagrams between the endpoint and GStreamer until it is dropped. RTCP has nowhere to go.
-struct Relay {
+pub(crate) struct Relay {
     port: u16,
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Relay {
-    fn start(endpoint: SocketAddr, gstreamer: SocketAddr) -> Self {
+    pub(crate) fn start(endpoint: SocketAddr, gstreamer: SocketAddr) -> Self {
         let socket = UdpSocket::bind("127.0.0.43:0").expect("a loopback socket");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a time above zero");
         let port = socket.local_addr().expect("an address").port();
@@ -41,6 +41,13 @@ impl Relay {
             }
         });
         Relay { port, stop, thread: Some(thread) }
+    }
+}
+
+impl Relay {
+    /// Its port on 127.0.0.43.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 

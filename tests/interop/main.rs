@@ -8,6 +8,7 @@ mod baresip;
 mod captures;
 mod check;
 mod demo;
+mod extensions;
 mod ffmpeg;
 #[path = "../../crates/capture/tests/frames/mod.rs"]
 mod frames;

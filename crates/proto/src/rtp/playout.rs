@@ -45,8 +45,12 @@ impl SectionClock {
         SectionClock::default()
     }
 
-    /// Takes what a sender report or a header extension said.
+    /// Takes what a sender report or a header extension said. A time of zero says that its sender has no clock (RFC
+    /// 3550 section 6.4.1).
     pub fn map(&mut self, mapping: ClockMapping) {
+        if mapping.ntp == 0 {
+            return;
+        }
         match self.mapping {
             Some(known) if known.ssrc != mapping.ssrc => self.latency = None,
             Some(known)
@@ -219,6 +223,8 @@ mod tests {
         let (report, extension) = (MappingOrigin::SenderReport, MappingOrigin::HeaderExtension);
         let mut clock = SectionClock::new();
         assert_eq!(clock.mapped_by(), None);
+        clock.map(ClockMapping { ntp: 0, ..at(999, extension, 1) });
+        assert_eq!(clock.mapped_by(), None, "a sender without a clock");
         clock.map(at(1_000, report, 1));
         assert_eq!(clock.mapped_by(), Some(report));
         clock.map(at(1_001, extension, 2));
