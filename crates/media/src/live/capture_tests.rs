@@ -9,7 +9,7 @@ const HZ: f64 = 497.0;
 const CONFIG: CaptureConfig = CaptureConfig {
     sample_rate: RATE,
     channels: 1,
-    delay: Duration::from_millis(14),
+    delay: Duration::from_millis(15),
     capacity: Duration::from_millis(500),
 };
 
