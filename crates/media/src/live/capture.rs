@@ -7,6 +7,7 @@ use super::clock::{Anchor, Servo, Smoothed};
 use super::meter::Meter;
 use super::seam::Seam;
 use super::volume::{Fader, Volume};
+use super::{LOWER_EVERY, MOST_RAISED, RAISE};
 use crate::resample::Resampler;
 use crate::sound::{Pcm, PcmError};
 use crate::source::AudioSource;
@@ -18,12 +19,6 @@ use visavis_proto::time::Time;
 
 /// Sound older than it need be by this much is cut.
 const TOO_OLD: f64 = 0.060;
-/// Sound that was missing raises the delay by this much ...
-const RAISE: Duration = Duration::from_millis(5);
-/// ... up to this much ...
-const MOST_RAISED: Duration = Duration::from_millis(60);
-/// ... and it falls by a millisecond whenever this long nothing was missing.
-const LOWER_EVERY: Duration = Duration::from_secs(10);
 
 /// How a microphone is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use super::reference::Reference;
 use super::seam::Seam;
 use super::stretch::{Stretched, Stretcher, Wish};
 use super::volume::{Fader, Volume};
+use super::{LOWER_EVERY, MOST_RAISED, RAISE};
 use crate::resample::Resampler;
 use crate::sound::{Pcm, PcmError};
 use std::sync::Arc;
@@ -26,12 +27,6 @@ const STRETCH_EVERY: Duration = Duration::from_millis(40);
 const TOO_LATE: Duration = Duration::from_millis(250);
 /// Sound that is earlier than this has silence before it.
 const PAUSE: Duration = Duration::from_millis(60);
-/// Sound that comes too late raises the delay by this much ...
-const RAISE: Duration = Duration::from_millis(5);
-/// ... up to this much ...
-const MOST_RAISED: Duration = Duration::from_millis(60);
-/// ... and it falls by a millisecond whenever this long all came in time.
-const LOWER_EVERY: Duration = Duration::from_secs(10);
 
 /// References for echo cancellers that may be on their way to a speaker's callback.
 const MOST_REFERENCES: usize = 4;
