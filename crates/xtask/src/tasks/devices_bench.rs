@@ -4,42 +4,32 @@
 //! The sound server has one null sink, `room`, whose two channels are played and heard apart by remapped sinks and
 //! sources: so mouth and ear are recorded by one clock, to the sample.
 
-use super::bench::{cpu, free_ports, start, target_dir};
+use super::bench::{cpu, free_ports, target_dir};
 use super::chirps::{self, RATE};
+use super::room::{Alive, Room};
 use crate::run::cargo;
 use crate::steps::{Failure, Note};
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long the call is that is listened to; `VISAVIS_BENCH_SECONDS` says otherwise.
 const LISTENED: u64 = 600;
-/// How long the two calls are whose cost is compared.
-const COSTED: u64 = 60;
+/// How long each call is whose cost is compared, and how often each end takes its turn.
+const COSTED: u64 = 20;
+const ROUNDS: usize = 3;
 /// Sound, settled and hung up.
 const MARGIN: u64 = 8;
 
 const CODEC: &str = "aac-eld/48000/480";
 
-/// Mouth on the left and ear on the right of `room`; `microphone` hears the mouth, `open` both, which is an echo.
-const ROOM: &str = "\
-load-module module-null-sink sink_name=room norewinds=1 rate=48000 channels=2 channel_map=left,right
-load-module module-remap-sink sink_name=mouth master=room channels=1 channel_map=mono master_channel_map=left remix=no
-load-module module-remap-sink sink_name=ear master=room channels=1 channel_map=mono master_channel_map=right remix=no
-load-module module-remap-source source_name=microphone master=room.monitor channels=1 channel_map=mono master_channel_map=left remix=no
-load-module module-remap-source source_name=open master=room.monitor channels=1 channel_map=mono master_channel_map=right remix=no
-load-module module-null-sink sink_name=far norewinds=1 rate=48000 channels=2 channel_map=left,right
-load-module module-remap-sink sink_name=far-mouth master=far channels=1 channel_map=mono master_channel_map=left remix=no
-load-module module-remap-sink sink_name=far-ear master=far channels=1 channel_map=mono master_channel_map=right remix=no
-load-module module-remap-source source_name=far-microphone master=far.monitor channels=1 channel_map=mono master_channel_map=left remix=no
-";
-
 /// Measures all of it.
 pub(super) fn run() -> Result<Note, Failure> {
-    for program in ["pulseaudio", "pacat", "parec"] {
-        if Command::new(program).arg("--version").stdout(Stdio::null()).status().is_err() {
+    for program in ["pulseaudio", "pacat", "parec", "baresip"] {
+        // Each of them knows -h or says that it does not; what matters is that it is there.
+        if Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             return Err(Failure::new(format!("{program} is not here: `cargo xtask setup` installs it")));
         }
     }
@@ -53,18 +43,16 @@ pub(super) fn run() -> Result<Note, Failure> {
     println!("    mouth to ear with echo canceller, noise suppression and gain control: {voice}");
     let echo = echo(&room, &program)?;
     println!("    echo of the far end, {echo:.1} dB down");
-    let (with, without) = (cost(&room, &program, true)?, cost(&room, &program, false)?);
-    let beyond = (with - without) * 100.0;
+    let (with, without, baresip) = costs(&room, &program)?;
     println!(
-        "    VGA at 25 pictures a second both ways: {:.1} % of a core at one end without devices, {:.1} % with",
-        without * 100.0,
-        with * 100.0
+        "    VGA at 25 pictures a second and Opus both ways: {without:.1} % of a core at one end without devices, \
+         {with:.1} % with, {baresip:.1} % by baresip without"
     );
     let long = mouth_to_ear(&room, &program, seconds.unwrap_or(LISTENED), &PLAIN)?;
     println!("    {} s: {long}", seconds.unwrap_or(LISTENED));
     Ok(format!(
         "mouth to ear {:.0} ms, of it {:.0} ms ours; echo {echo:.0} dB down; {} holes in {} s beside {} of pacat, \
-         {} underruns beside {}; {:.1} % of a core, devices {beyond:.1} % of it",
+         {} underruns beside {}; {:.1} % of a core, devices {:.1} % of it, the rest {:.2} of baresip's",
         long.total,
         long.ours,
         long.holes,
@@ -72,8 +60,22 @@ pub(super) fn run() -> Result<Note, Failure> {
         long.holes_of_pacat,
         long.underruns,
         long.underruns_of_pacat,
-        without * 100.0 + beyond,
+        with,
+        with - without,
+        without / baresip,
     ))
+}
+
+/// Medians of what the ends cost in turn, percent of a core: visavis with devices and without, and baresip without.
+fn costs(room: &Room, program: &Path) -> Result<(f64, f64, f64), Failure> {
+    let mut taken = [End::Synthetic, End::Baresip, End::Devices].map(|end| (end, Vec::new()));
+    for _ in 0..ROUNDS {
+        for (end, shares) in &mut taken {
+            shares.push(cost(room, program, *end)? * 100.0);
+        }
+    }
+    let [without, baresip, with] = taken.map(|(_, mut shares)| super::bench::median(&mut shares));
+    Ok((with, without, baresip))
 }
 
 const PLAIN: [&str; 3] = ["--no-echo-cancel", "--no-noise-suppression", "--no-gain-control"];
@@ -207,23 +209,43 @@ fn echo(room: &Room, program: &Path) -> Result<f64, Failure> {
     Ok(10.0 * (power(0) / power(1)).log10())
 }
 
-/// The share of a core that one end of a call needs, VGA at 25 pictures a second both ways.
-fn cost(room: &Room, program: &Path, devices: bool) -> Result<f64, Failure> {
+/// What answers the call whose cost is measured.
+#[derive(Clone, Copy)]
+enum End {
+    /// visavis with its test pattern and tone.
+    Synthetic,
+    /// visavis with microphone and speaker.
+    Devices,
+    /// baresip with a picture and a sine that it makes itself.
+    Baresip,
+}
+
+/// The share of a core that one end of a call needs, VGA at 25 pictures a second and Opus both ways.
+fn cost(room: &Room, program: &Path, end: End) -> Result<f64, Failure> {
     let [port, _] = free_ports()?;
     let address = format!("127.0.0.1:{port}");
     let media = ["--size", "640x480", "--fps", "25", "--codecs", "h264,opus"];
-    let used: &[&str] = if devices { &["--mic", "--speaker"] } else { &[] };
-    let answer = [&["answer", "--listen", &address, "--max-calls", "1"], &media[..], used].concat();
-    let callee = room.visavis(program, &answer, ("microphone", "ear"))?;
+    let answer = [&["answer", "--listen", &address, "--max-calls", "1"], &media[..]].concat();
+    let callee = match end {
+        End::Synthetic => room.visavis(program, &answer, ("microphone", "ear"))?,
+        End::Devices => {
+            let with = [&answer[..], &["--mic", "--speaker"]].concat();
+            room.visavis(program, &with, ("microphone", "ear"))?
+        }
+        End::Baresip => room.baresip(&address)?,
+    };
     let length = format!("{}s", COSTED + MARGIN);
-    let call = ["call", &address, "--listen", "127.0.0.1:0", "--duration", &length];
+    let uri = format!("sip:lab@{address}");
+    let call = ["call", &uri, "--listen", "127.0.0.1:0", "--duration", &length];
     let caller = room.visavis(program, &[&call[..], &media].concat(), ("far-microphone", "far-ear"))?;
     sleep(Duration::from_secs(MARGIN / 2));
     let (begun, before) = (Instant::now(), cpu(callee.0.id())?);
     sleep(Duration::from_secs(COSTED));
     let used = (cpu(callee.0.id())? - before).as_secs_f64() / begun.elapsed().as_secs_f64();
-    for end in [caller, callee] {
-        finish(end)?;
+    let said = finish(caller)?;
+    let pictures = number(&said, "pictures_decoded").unwrap_or_default();
+    if pictures < COSTED as f64 * 20.0 {
+        return Err(Failure::new(format!("in a call of {length} only {pictures} pictures came back")));
     }
     Ok(used)
 }
@@ -245,121 +267,4 @@ fn finish(mut end: Alive) -> Result<String, Failure> {
 fn write(path: &Path, samples: &[i16]) -> Result<(), Failure> {
     let octets: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     fs::write(path, octets).map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display())))
-}
-
-/// A child that is killed when nobody needs it any more.
-struct Alive(Child);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A sound server of the benchmark's own.
-struct Room {
-    dir: PathBuf,
-    _server: Alive,
-}
-
-impl Room {
-    fn open() -> Result<Self, Failure> {
-        let dir = std::env::temp_dir().join(format!("visavis-bench-{}", std::process::id()));
-        let failed = |e: std::io::Error| Failure::new(format!("cannot make {}: {e}", dir.display()));
-        fs::create_dir_all(&dir).map_err(failed)?;
-        let socket = dir.join("native");
-        let script = format!(
-            "{ROOM}load-module module-native-protocol-unix socket={} auth-anonymous=1\n",
-            socket.display()
-        );
-        fs::write(dir.join("script.pa"), script).map_err(failed)?;
-        fs::write(dir.join(".asoundrc"), "pcm.!default pulse\nctl.!default pulse\n").map_err(failed)?;
-        let mut command = around(&dir, "pulseaudio");
-        command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "-F"]);
-        let server = Alive(start(command.arg(dir.join("script.pa")).stdout(Stdio::null()))?);
-        let end = Instant::now() + Duration::from_secs(20);
-        while !socket.exists() {
-            if Instant::now() > end {
-                return Err(Failure::new("the sound server does not start"));
-            }
-            sleep(Duration::from_millis(50));
-        }
-        Ok(Room { dir, _server: server })
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
-    }
-
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = around(&self.dir, program);
-        command.args(arguments);
-        command
-    }
-
-    fn play(&self, file: &Path, sink: &str) -> Result<Alive, Failure> {
-        let form =
-            ["--raw", "--rate=48000", "--channels=1", "--format=s16le", "--latency-msec=50", "-d", sink];
-        let input = File::open(file).map_err(|e| Failure::new(e.to_string()))?;
-        let mut command = self.command("pacat", &form);
-        let player = command.stdin(input).stderr(Stdio::null()).spawn();
-        player.map(Alive).map_err(|e| Failure::new(format!("cannot run pacat: {e}")))
-    }
-
-    /// Plays on a sink what a source hears, by parec and pacat alone; what pacat says of it goes into `log`.
-    fn pass_on(&self, source: &str, sink: &str, log: &Path) -> Result<[Alive; 2], Failure> {
-        let form = ["--raw", "--rate=48000", "--channels=1", "--format=s16le"];
-        let failed = |e: std::io::Error| Failure::new(format!("parec and pacat cannot be joined: {e}"));
-        let mut command = self.command("parec", &form);
-        command.args(["--latency-msec=10", "-d", source]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut recorder = Alive(command.spawn().map_err(failed)?);
-        let sound = recorder.0.stdout.take().ok_or_else(|| Failure::new("parec gives nothing"))?;
-        let mut command = self.command("pacat", &form);
-        let log = File::create(log).map_err(failed)?;
-        command
-            .args(["--latency-msec=20", "--verbose", "-d", sink])
-            .stdin(sound)
-            .stderr(log)
-            .env("LC_ALL", "C");
-        Ok([recorder, Alive(command.spawn().map_err(failed)?)])
-    }
-
-    /// Records both channels of a monitor.
-    fn record(&self, source: &str, file: &Path) -> Result<Alive, Failure> {
-        let form = ["--raw", "--rate=48000", "--channels=2", "--channel-map=left,right", "--no-remix"];
-        let output = File::create(file).map_err(|e| Failure::new(e.to_string()))?;
-        let mut command = self.command("parec", &form);
-        let recorder =
-            command.args(["--format=s16le", "-d", source]).stdout(output).stderr(Stdio::null()).spawn();
-        recorder.map(Alive).map_err(|e| Failure::new(format!("cannot run parec: {e}")))
-    }
-
-    /// A visavis that hears `source` and plays on `sink`.
-    fn visavis(
-        &self,
-        program: &Path,
-        arguments: &[&str],
-        (source, sink): (&str, &str),
-    ) -> Result<Alive, Failure> {
-        let mut command = self.command(&program.display().to_string(), &["--json"]);
-        command.args(arguments).env("PULSE_SOURCE", source).env("PULSE_SINK", sink);
-        start(command.stdout(Stdio::piped())).map(Alive)
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        // What is left lies in the system's temporary directory.
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn around(dir: &Path, program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env("HOME", dir).env("XDG_RUNTIME_DIR", dir).env("XDG_CONFIG_HOME", dir.join("config"));
-    command.env("PULSE_SERVER", format!("unix:{}", dir.join("native").display()));
-    command.env_remove("DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
-    command
 }

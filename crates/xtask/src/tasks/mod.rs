@@ -6,6 +6,7 @@ mod devices_bench;
 pub mod fuzz;
 mod inspect_bench;
 pub mod interop;
+mod room;
 pub mod test;
 
 use crate::packages;
