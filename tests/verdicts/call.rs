@@ -31,6 +31,8 @@ pub(crate) struct Experiment {
     pub(crate) sources: Sources,
     /// Bits a second for pictures.
     pub(crate) bitrate: u32,
+    /// Whether the times of capture go beside sound and pictures (RFC 6051), and not in reports alone.
+    pub(crate) header_extensions: bool,
 }
 
 impl Default for Experiment {
@@ -42,6 +44,7 @@ impl Default for Experiment {
             seed: 1,
             sources: Sources { video: pattern(), audio: tone(TONES[0]) },
             bitrate: 1_000_000,
+            header_extensions: true,
         }
     }
 }
@@ -64,7 +67,10 @@ impl Experiment {
     pub(crate) fn run(self) -> Outcome {
         let lines: Impairment = self.impair.parse().unwrap_or_else(|e| panic!("{}: {e}", self.impair));
         let audio = Capabilities::audio_from_names(["pcmu"]).expect("a codec");
-        let capabilities = Capabilities { audio, ..Capabilities::default() };
+        let mut capabilities = Capabilities { audio, ..Capabilities::default() };
+        if !self.header_extensions {
+            capabilities.header_extensions.clear();
+        }
         let config = Config { capabilities, video_bitrate: self.bitrate, ..Config::default() };
         let start = Time::from_millis(1_000).with_unix_offset(UNIX);
         let mut world = World::new([7; 32], start);
