@@ -2,7 +2,7 @@
 //! from our `ntp-64` (RFC 6051) when each was captured, and its `rtphdrextntp64` says so of what goes back, where we read
 //! it. GStreamer 1.22 has no element for the orientation of pictures.
 
-use crate::gstreamer::{Relay, launch};
+use crate::gstreamer::{Relay, Ringing, launch, ring};
 use crate::harness::{A_CALL, SOON, Scratch, Visavis, alone, free_port, need};
 use crate::sip::Callee;
 use crate::wire::{assert_clean, fields};
@@ -18,22 +18,7 @@ fn gstreamer_reads_our_times_of_capture_and_we_read_what_it_writes() {
     let scratch = Scratch::new();
     let capture = scratch.file("call.pcapng");
     let callee = Callee::new("127.0.0.45");
-    let uri = callee.uri();
-    let mut caller = Visavis::start(&[
-        "call",
-        &uri,
-        "--listen",
-        "127.0.0.42:0",
-        "--video-only",
-        "--duration",
-        "6s",
-        "--capture",
-        capture.to_str().expect("a path in UTF-8"),
-    ]);
-    let call = callee.ring(SOON);
-    let [offered] = call.offered("m=video ")[..] else { panic!("one video section in {}", call.offer()) };
-    let payload_type = offered.split(' ').nth(2).expect("a payload type").to_owned();
-    let parameters = call.offered(&format!("a=fmtp:{payload_type} "))[0].to_owned();
+    let Ringing { mut caller, call, payload_type, parameters } = ring(&callee, "6s", &capture);
     let extensions = call.offered("a=extmap:");
     let id = extensions.iter().find_map(|map| map.strip_suffix(NTP_64)).expect("ntp-64 is offered").trim();
     let id = id.to_owned();

@@ -5,7 +5,7 @@
 
 use crate::harness::{A_CALL, Process, SOON, Scratch, Visavis, alone, free_port, need};
 use crate::media::{assert_pattern, judge_film, pattern_mp4};
-use crate::sip::Callee;
+use crate::sip::{Callee, IncomingCall};
 use crate::wire::{count, fields};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
@@ -93,6 +93,27 @@ fn receiver(port: u16, payload_type: &str, out: &Path) -> Process {
     )
 }
 
+/// A call of ours, pictures alone, that rings, and the H.264 that it offers.
+pub(crate) struct Ringing {
+    pub(crate) caller: Visavis,
+    pub(crate) call: IncomingCall,
+    pub(crate) payload_type: String,
+    pub(crate) parameters: String,
+}
+
+/// Lets us call `callee` for so long.
+pub(crate) fn ring(callee: &Callee, duration: &str, capture: &Path) -> Ringing {
+    let uri = callee.uri();
+    let capture = capture.to_str().expect("a path in UTF-8");
+    let call = ["call", &uri, "--listen", "127.0.0.42:0", "--video-only"];
+    let caller = Visavis::start(&[&call[..], &["--duration", duration, "--capture", capture]].concat());
+    let call = callee.ring(SOON);
+    let [offered] = call.offered("m=video ")[..] else { panic!("one video section in {}", call.offer()) };
+    let payload_type = offered.split(' ').nth(2).expect("a payload type").to_owned();
+    let parameters = call.offered(&format!("a=fmtp:{payload_type} "))[0].to_owned();
+    Ringing { caller, call, payload_type, parameters }
+}
+
 #[test]
 fn gstreamers_fragments_decode_here_and_ours_decode_there() {
     need("gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad,ugly} gstreamer1.0-libav");
@@ -101,23 +122,7 @@ fn gstreamers_fragments_decode_here_and_ours_decode_there() {
     let film = pattern_mp4(scratch.path(), (640, 480), 25, 8);
     let (seen, capture) = (scratch.file("seen.h264"), scratch.file("call.pcapng"));
     let callee = Callee::new("127.0.0.43");
-    let uri = callee.uri();
-    let mut caller = Visavis::start(&[
-        "call",
-        &uri,
-        "--listen",
-        "127.0.0.42:0",
-        "--video-only",
-        "--duration",
-        "9s",
-        "--capture",
-        capture.to_str().expect("a path in UTF-8"),
-    ]);
-    let call = callee.ring(SOON);
-
-    let [offered] = call.offered("m=video ")[..] else { panic!("one video section in {}", call.offer()) };
-    let payload_type = offered.split(' ').nth(2).expect("a payload type").to_owned();
-    let parameters = call.offered(&format!("a=fmtp:{payload_type} "))[0].to_owned();
+    let Ringing { mut caller, call, payload_type, parameters } = ring(&callee, "9s", &capture);
     assert!(parameters.contains("packetization-mode=1"), "{parameters}");
     let port = free_port("127.0.0.44");
     let mut receiver = receiver(port, &payload_type, &seen);

@@ -99,14 +99,7 @@ impl Picture {
         let layout = Layout::new(width, height)?;
         let mut data = vec![128; layout.total()];
         data[..layout.luma].fill(16);
-        Ok(Picture {
-            width,
-            height,
-            data: Arc::new(data),
-            captured: Time::ZERO,
-            sequence: 0,
-            rotation: Rotation::None,
-        })
+        Picture::from_i420(width, height, data)
     }
 
     /// A picture of packed I420 octets (all of Y, then Cb, then Cr, no padding), as Y4M files hold it.
