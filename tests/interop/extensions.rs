@@ -18,7 +18,7 @@ fn gstreamer_reads_our_times_of_capture_and_we_read_what_it_writes() {
     let scratch = Scratch::new();
     let capture = scratch.file("call.pcapng");
     let callee = Callee::new("127.0.0.45");
-    let Ringing { mut caller, call, payload_type, parameters } = ring(&callee, "6s", &capture);
+    let Ringing { mut caller, call, payload_type, parameters } = ring(callee, "6s", &capture);
     let extensions = call.offered("a=extmap:");
     let id = extensions.iter().find_map(|map| map.strip_suffix(NTP_64)).expect("ntp-64 is offered").trim();
     let id = id.to_owned();

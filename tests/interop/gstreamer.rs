@@ -102,7 +102,7 @@ pub(crate) struct Ringing {
 }
 
 /// Lets us call `callee` for so long.
-pub(crate) fn ring(callee: &Callee, duration: &str, capture: &Path) -> Ringing {
+pub(crate) fn ring(callee: Callee, duration: &str, capture: &Path) -> Ringing {
     let uri = callee.uri();
     let capture = capture.to_str().expect("a path in UTF-8");
     let call = ["call", &uri, "--listen", "127.0.0.42:0", "--video-only"];
@@ -122,7 +122,7 @@ fn gstreamers_fragments_decode_here_and_ours_decode_there() {
     let film = pattern_mp4(scratch.path(), (640, 480), 25, 8);
     let (seen, capture) = (scratch.file("seen.h264"), scratch.file("call.pcapng"));
     let callee = Callee::new("127.0.0.43");
-    let Ringing { mut caller, call, payload_type, parameters } = ring(&callee, "9s", &capture);
+    let Ringing { mut caller, call, payload_type, parameters } = ring(callee, "9s", &capture);
     assert!(parameters.contains("packetization-mode=1"), "{parameters}");
     let port = free_port("127.0.0.44");
     let mut receiver = receiver(port, &payload_type, &seen);
