@@ -49,5 +49,5 @@ use std::time::Duration;
 const RAISE: Duration = Duration::from_millis(5);
 /// ... up to this much ...
 const MOST_RAISED: Duration = Duration::from_millis(60);
-/// ... and it falls by a millisecond whenever this long all came in time: what was too short once is tried again seldom.
-const LOWER_EVERY: Duration = Duration::from_secs(60);
+/// ... and it falls by a millisecond whenever this long all came in time.
+const LOWER_EVERY: Duration = Duration::from_secs(10);

@@ -27,7 +27,7 @@ const CODEC: &str = "aac-eld/48000/480";
 
 /// Measures all of it.
 pub(super) fn run() -> Result<Note, Failure> {
-    for program in ["pulseaudio", "pacat", "parec", "baresip"] {
+    for program in ["pulseaudio", "pacat", "parec"] {
         // Each of them knows -h or says that it does not; what matters is that it is there.
         if Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             return Err(Failure::new(format!("{program} is not here: `cargo xtask setup` installs it")));
@@ -43,16 +43,16 @@ pub(super) fn run() -> Result<Note, Failure> {
     println!("    mouth to ear with echo canceller, noise suppression and gain control: {voice}");
     let echo = echo(&room, &program)?;
     println!("    echo of the far end, {echo:.1} dB down");
-    let (with, without, baresip) = costs(&room, &program)?;
+    let (with, without) = costs(&room, &program)?;
     println!(
         "    VGA at 25 pictures a second and Opus both ways: {without:.1} % of a core at one end without devices, \
-         {with:.1} % with, {baresip:.1} % by baresip without"
+         {with:.1} % with"
     );
     let long = mouth_to_ear(&room, &program, seconds.unwrap_or(LISTENED), &PLAIN)?;
     println!("    {} s: {long}", seconds.unwrap_or(LISTENED));
     Ok(format!(
         "mouth to ear {:.0} ms, of it {:.0} ms ours; echo {echo:.0} dB down; {} holes in {} s beside {} of pacat, \
-         {} underruns beside {}; {:.1} % of a core, devices {:.1} % of it, the rest {:.2} of baresip's",
+         {} underruns beside {}; {:.1} % of a core, devices {:.1} % of it",
         long.total,
         long.ours,
         long.holes,
@@ -62,20 +62,19 @@ pub(super) fn run() -> Result<Note, Failure> {
         long.underruns_of_pacat,
         with,
         with - without,
-        without / baresip,
     ))
 }
 
-/// Medians of what the ends cost in turn, percent of a core: visavis with devices and without, and baresip without.
-fn costs(room: &Room, program: &Path) -> Result<(f64, f64, f64), Failure> {
-    let mut taken = [End::Synthetic, End::Baresip, End::Devices].map(|end| (end, Vec::new()));
+/// Medians of what the ends cost in turn, percent of a core: visavis with devices and without.
+fn costs(room: &Room, program: &Path) -> Result<(f64, f64), Failure> {
+    let mut taken = [End::Synthetic, End::Devices].map(|end| (end, Vec::new()));
     for _ in 0..ROUNDS {
         for (end, shares) in &mut taken {
             shares.push(cost(room, program, *end)? * 100.0);
         }
     }
-    let [without, baresip, with] = taken.map(|(_, mut shares)| super::bench::median(&mut shares));
-    Ok((with, without, baresip))
+    let [without, with] = taken.map(|(_, mut shares)| super::bench::median(&mut shares));
+    Ok((with, without))
 }
 
 const PLAIN: [&str; 3] = ["--no-echo-cancel", "--no-noise-suppression", "--no-gain-control"];
@@ -216,8 +215,6 @@ enum End {
     Synthetic,
     /// visavis with microphone and speaker.
     Devices,
-    /// baresip with a picture and a sine that it makes itself.
-    Baresip,
 }
 
 /// The share of a core that one end of a call needs, VGA at 25 pictures a second and Opus both ways.
@@ -232,7 +229,6 @@ fn cost(room: &Room, program: &Path, end: End) -> Result<f64, Failure> {
             let with = [&answer[..], &["--mic", "--speaker"]].concat();
             room.visavis(program, &with, ("microphone", "ear"))?
         }
-        End::Baresip => room.baresip(&address)?,
     };
     let length = format!("{}s", COSTED + MARGIN);
     let uri = format!("sip:lab@{address}");

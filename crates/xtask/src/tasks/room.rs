@@ -110,32 +110,6 @@ impl Room {
         recorder.map(Alive).map_err(|e| Failure::new(format!("cannot run parec: {e}")))
     }
 
-    /// A baresip that answers at `address` and sends what it makes itself.
-    pub(super) fn baresip(&self, address: &str) -> Result<Alive, Failure> {
-        let dir = self.file("baresip");
-        let config = format!(
-            "poll_method epoll\nsip_listen {address}\nnet_interface 127.0.0.1\nmodule_path /usr/lib/baresip/modules\n\
-             module stdio.so\nmodule opus.so\nmodule ausine.so\nmodule aubridge.so\nmodule avcodec.so\n\
-             module fakevideo.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\n\
-             audio_source ausine,440\naudio_player aubridge,nil\naudio_alert aubridge,nil\n\
-             ausrc_srate 48000\nauplay_srate 48000\nopus_stereo no\n\
-             video_source fakevideo,nil\nvideo_display fakevideo,nil\nvideo_size 640x480\nvideo_fps 25\n\
-             video_bitrate 1000000\n"
-        );
-        let failed = |e: std::io::Error| Failure::new(format!("cannot write into {}: {e}", dir.display()));
-        fs::create_dir_all(&dir).map_err(failed)?;
-        let accounts = "<sip:lab@127.0.0.1>;regint=0;answermode=auto\n";
-        for (name, text) in [("config", config.as_str()), ("accounts", accounts), ("contacts", "")] {
-            fs::write(dir.join(name), text).map_err(failed)?;
-        }
-        let mut command = self.command("baresip", &["-4", "-f", &dir.display().to_string()]);
-        // Its stdin stays open: it ends where that does.
-        let started = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let alive = Alive(started.map_err(|e| Failure::new(format!("cannot run baresip: {e}")))?);
-        sleep(Duration::from_secs(2));
-        Ok(alive)
-    }
-
     /// A visavis that hears `source` and plays on `sink`.
     pub(super) fn visavis(
         &self,
