@@ -1,5 +1,6 @@
 //! Calls whose peer is named by ticket: a way is found first, and nothing but the peer on that way is believed.
 
+use super::by_hand::plain_invite;
 use super::*;
 use crate::io::{PacketKind, Path, PathRequest};
 use crate::nat::{Candidate, CandidateKind, NatKind, Ticket};
