@@ -72,15 +72,8 @@ fn sound_is_heard_again_once_the_sound_server_is_back() {
     }
     callee.event("device-back", SOON);
     // What is said from now on is heard: somebody whistles, and the ear is listened at.
-    let (said, heard) = (server.file("said.raw"), server.file("heard.raw"));
-    fs::write(&said, tone(500.0, 60)).expect("a file");
-    let form = ["--raw", "--rate=48000", "--format=s16le", "--latency-msec=20"];
-    let mut play = server.command("pacat", &[&form[..], &["--channels=1", "-d", "mouth"]].concat());
-    let _player = Ended(play.stdin(fs::File::open(&said).expect("a file")).spawn().expect("pacat runs"));
-    let stereo = ["--channels=2", "--channel-map=left,right", "--no-remix", "-d", "room.monitor"];
-    let mut record = server.command("parec", &[&form[..], &stereo].concat());
-    let out = fs::File::create(&heard).expect("a file");
-    let _recorder = Ended(record.stdout(out).spawn().expect("parec runs"));
+    let _player = server.speak(&tone(500.0, 60));
+    let (_recorder, heard) = server.listen();
     let end = Instant::now() + SOON;
     let whistle = loop {
         let raw = fs::read(&heard).expect("sound");

@@ -18,6 +18,9 @@ pub(crate) const ROOM: &str = "load-module module-null-sink sink_name=room norew
                     load-module module-remap-sink sink_name=ear master=room channels=1 channel_map=mono master_channel_map=right remix=no\n\
                     load-module module-remap-source source_name=microphone master=room.monitor channels=1 channel_map=mono master_channel_map=left remix=no\n";
 
+/// How samples are given to the server's own programs, and got from them.
+const RAW: [&str; 4] = ["--raw", "--rate=48000", "--format=s16le", "--latency-msec=20"];
+
 /// A home directory with an ALSA configuration of its own, and no way to any sound server but one in it.
 pub(crate) struct Home(tempfile::TempDir);
 
@@ -105,6 +108,24 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         process
+    }
+
+    /// Plays raw samples, 48 kHz and mono, on the `mouth` of [`ROOM`], until what it gives is dropped.
+    pub(crate) fn speak(&self, raw: &[u8]) -> Ended {
+        let said = self.file("said.raw");
+        fs::write(&said, raw).expect("a file");
+        let form = [&RAW[..], &["--channels=1", "-d", "mouth"]].concat();
+        let said = fs::File::open(said).expect("a file");
+        Ended(self.command("pacat", &form).stdin(said).spawn().expect("pacat runs"))
+    }
+
+    /// Records mouth and ear of [`ROOM`], left and right, into a file, until the recorder is dropped.
+    pub(crate) fn listen(&self) -> (Ended, PathBuf) {
+        let heard = self.file("heard.raw");
+        let stereo = ["--channels=2", "--channel-map=left,right", "--no-remix", "-d", "room.monitor"];
+        let mut record = self.command("parec", &[&RAW[..], &stereo].concat());
+        let out = fs::File::create(&heard).expect("a file");
+        (Ended(record.stdout(out).spawn().expect("parec runs")), heard)
     }
 
     /// Kills it.

@@ -142,15 +142,8 @@ fn what_is_said_at_one_end_is_heard_at_the_other() {
     second.resize(48_000, 0.0);
     let raw: Vec<u8> =
         second.iter().flat_map(|s| ((s * 16_000.0) as i16).to_le_bytes()).collect::<Vec<u8>>().repeat(60);
-    let (said, heard) = (server.file("said.raw"), server.file("heard.raw"));
-    fs::write(&said, raw).expect("a file");
-    let form = ["--raw", "--rate=48000", "--format=s16le", "--latency-msec=20"];
-    let mut play = server.command("pacat", &[&form[..], &["--channels=1", "-d", "mouth"]].concat());
-    let _player = Ended(play.stdin(fs::File::open(&said).expect("a file")).spawn().expect("pacat runs"));
-    let stereo = ["--channels=2", "--channel-map=left,right", "--no-remix", "-d", "room.monitor"];
-    let mut record = server.command("parec", &[&form[..], &stereo].concat());
-    let out = fs::File::create(&heard).expect("a file");
-    let recorder = Ended(record.stdout(out).spawn().expect("parec runs"));
+    let _player = server.speak(&raw);
+    let (recorder, heard) = server.listen();
     let plain = ["--no-echo-cancel", "--no-noise-suppression", "--no-gain-control"];
     let eld = ["--mic", "--codecs", "aac-eld/48000/480", "--duration", "8s"];
     let [caller, callee] = call(&mut server, &[&eld[..], &plain].concat(), &["--speaker"], |_| {});
