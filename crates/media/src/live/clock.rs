@@ -72,19 +72,30 @@ pub(super) fn span(samples: u64, sample_rate: u32) -> i64 {
 }
 
 /// Turns an error in time into a correction of speed that makes it vanish and keeps it so: a proportional and
-/// an integral part, damped so that it never overshoots by much. A difference of 200 parts in a million between
-/// the clocks costs an error of 3 ms in the first minute and none after.
+/// an integral part, critically damped. It is quick at first, when the difference between the clocks is what there is to
+/// learn, and slow later, when jitter is: a difference of 500 parts in a million costs an error of 1 ms, once.
 #[derive(Debug, Default)]
 pub struct Servo {
     /// Learned difference between the clocks, parts in a million.
     drift: f64,
+    /// How long it has been learned for, seconds.
+    learned: f64,
 }
 
 impl Servo {
-    /// Parts in a million for a second of error: a twentieth of the error goes in a second.
-    const PROPORTIONAL: f64 = 50_000.0;
-    /// Parts in a million for a second of error that lasts a second: critical damping with the above.
-    const INTEGRAL: f64 = 625.0;
+    /// Time constants of the loop, seconds: at first, and at last; between them this share of the time that it has learned for.
+    const QUICK: f64 = 4.0;
+    const SLOW: f64 = 40.0;
+    const SHARE: f64 = 0.3;
+    /// So long it learns nothing that lasts, seconds: the jitter buffer finds its delay meanwhile, which looks like a clock that is
+    /// 2000 parts in a million fast.
+    const SETTLES: f64 = 15.0;
+    /// An error above this, seconds, is none of jitter's: what was learned is doubted, and learned no slower than with this time
+    /// constant.
+    const WRONG: f64 = 0.003;
+    const DOUBTED: f64 = 10.0;
+    /// Real clocks differ by no more, parts in a million.
+    const MOST_LEARNED: f64 = 600.0;
 
     /// A servo that knows of no drift.
     pub fn new() -> Self {
@@ -94,9 +105,19 @@ impl Servo {
     /// How much faster to go, parts in a million, where sound is `late` seconds late (negative: early) and the
     /// last call was `passed` ago. For [`Resampler::set_drift`](crate::resample::Resampler::set_drift).
     pub fn correct(&mut self, late: f64, passed: Duration) -> f64 {
-        let learned = self.drift + late * Self::INTEGRAL * passed.as_secs_f64().min(1.0);
-        self.drift = learned.clamp(-MAX_PPM, MAX_PPM);
-        (self.drift + late * Self::PROPORTIONAL).clamp(-MAX_PPM, MAX_PPM)
+        let passed = passed.as_secs_f64().min(1.0);
+        self.learned += passed;
+        if late.abs() > Self::WRONG {
+            self.learned = self.learned.min(Self::SETTLES + Self::DOUBTED / Self::SHARE);
+        }
+        let constant = ((self.learned - Self::SETTLES) * Self::SHARE).clamp(Self::QUICK, Self::SLOW);
+        let wanted = self.drift + late * 2e6 / constant;
+        // What cannot be done at once would be learned for too long.
+        if wanted.abs() <= MAX_PPM || wanted * late < 0.0 {
+            let drift = self.drift + late * 1e6 / (constant * constant) * passed;
+            self.drift = drift.clamp(-Self::MOST_LEARNED, Self::MOST_LEARNED);
+        }
+        wanted.clamp(-MAX_PPM, MAX_PPM)
     }
 
     /// The difference between the clocks that it has learned, parts in a million: positive where the other
@@ -112,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_servo_learns_the_drift_and_the_error_vanishes() {
-        for ppm in [-200.0, 50.0, 200.0] {
+        for ppm in [-200.0, 50.0, 500.0] {
             let (mut servo, mut late, mut worst) = (Servo::new(), 0.0f64, 0.0f64);
             let step = Duration::from_millis(20);
             for _ in 0..50 * 300 {
@@ -121,7 +142,7 @@ mod tests {
                 worst = worst.max(late.abs());
             }
             assert!((servo.drift() - ppm).abs() < 1.0, "{}", servo.drift());
-            assert!(late.abs() < 50e-6 && worst < 4e-3, "{ppm}: {late} {worst}");
+            assert!(late.abs() < 50e-6 && worst < 1e-3, "{ppm}: {late} {worst}");
         }
     }
 
