@@ -102,6 +102,7 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
         shared: Arc::clone(&shared),
         written: 0,
         starved: 0,
+        gaps: 0,
         smoothed: Smoothed::default(),
         servo: Servo::new(),
         converter: None,
@@ -137,6 +138,8 @@ pub struct Feed {
     written: u64,
     /// What [`Shared::starved`] was at the last push.
     starved: u64,
+    /// Gaps of the speaker's that are known of.
+    gaps: u64,
     smoothed: Smoothed,
     servo: Servo,
     converter: Option<Converter>,
@@ -169,6 +172,8 @@ impl Feed {
         let Some(anchor) = self.shared.anchor.nanos() else { return Ok(()) };
         let starved = self.shared.starved.load(Ordering::Acquire);
         let ran_dry = std::mem::replace(&mut self.starved, starved) != starved;
+        let gaps = self.shared.gaps.load(Ordering::Relaxed);
+        let broke_off = std::mem::replace(&mut self.gaps, gaps) != gaps;
         if ran_dry {
             self.smoothed.reset();
         }
@@ -184,7 +189,8 @@ impl Feed {
         let held = converter.resampler.held() + converter.stretcher.held();
         let wanted = sound.captured.saturating_sub(held) + self.config.delay + self.counts.raised;
         let mut late = (next - wanted.nanos() as f64) / 1e9;
-        if ran_dry && late > 0.0 && late < TOO_LATE.as_secs_f64() {
+        // Silence that only went on is no new underrun.
+        if broke_off && late > 0.0 && late < TOO_LATE.as_secs_f64() {
             self.counts.underruns += 1;
             let raise = RAISE.min(MOST_RAISED.saturating_sub(self.counts.raised));
             self.counts.raised += raise;
