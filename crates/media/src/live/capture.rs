@@ -130,6 +130,9 @@ pub trait Effect: Send {
     /// What it works on from now on was resampled to come out `ppm` parts in a million faster than the microphone gave it.
     fn set_drift(&mut self, ppm: f64);
 
+    /// `seconds` of the microphone's sound are left out of what it gets next; less than zero: silence comes before that.
+    fn shifted(&mut self, seconds: f64);
+
     /// Samples per channel that it works on at a time.
     fn block(&self) -> usize;
 
@@ -244,7 +247,11 @@ impl Microphone {
             let mut silence = vec![0; frames * usize::from(self.config.channels)];
             output.seam.break_off();
             output.seam.fill(&mut silence);
-            output.held.extend(silence);
+            // Through the effect, like all that comes after it: whole frames stay whole blocks.
+            output.raw.extend(silence);
+            if let Some(voice) = self.voice.as_mut().filter(|_| output.place == Place::After) {
+                voice.shifted(-(frames as f64) / f64::from(output.sample_rate));
+            }
         }
     }
 
@@ -257,6 +264,9 @@ impl Microphone {
         }
         self.read += (count / channels) as u64;
         self.counts.dropped += (count / channels) as u64;
+        if let Some(voice) = &mut self.voice {
+            voice.shifted((count / channels) as f64 / f64::from(self.config.sample_rate));
+        }
         if let Some(output) = &mut self.output {
             output.resampler.restart();
             output.seam.break_off();

@@ -160,6 +160,8 @@ impl Effect for Halve {
     }
     fn set_drift(&mut self, _: f64) {}
 
+    fn shifted(&mut self, _: f64) {}
+
     fn block(&self) -> usize {
         70
     }
@@ -207,6 +209,8 @@ fn an_effect_whose_blocks_fit_the_frames_adds_no_delay() {
             true
         }
         fn set_drift(&mut self, _: f64) {}
+
+        fn shifted(&mut self, _: f64) {}
 
         fn block(&self) -> usize {
             RATE as usize / 100

@@ -1,11 +1,14 @@
 //! What the speaker plays, for an echo canceller on the microphone's side.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The speaker's end, for [`Feed::set_reference`](super::playout::Feed::set_reference).
 pub struct Reference {
     producer: rtrb::Producer<i16>,
     channels: usize,
+    lost: Arc<AtomicBool>,
 }
 
 /// The canceller's end.
@@ -13,6 +16,7 @@ pub struct Heard {
     consumer: rtrb::Consumer<i16>,
     /// Samples of all channels in a second.
     pace: u32,
+    lost: Arc<AtomicBool>,
 }
 
 /// Both ends, for a speaker of (rate in Hz, channels). What is not taken within `capacity` is lost.
@@ -20,7 +24,9 @@ pub fn reference((sample_rate, channels): (u32, u8), capacity: Duration) -> (Ref
     let frames = (capacity.as_secs_f64() * f64::from(sample_rate)) as usize;
     let (producer, consumer) = rtrb::RingBuffer::new(frames.max(1) * usize::from(channels));
     let pace = sample_rate * u32::from(channels);
-    (Reference { producer, channels: usize::from(channels) }, Heard { consumer, pace })
+    let lost = Arc::new(AtomicBool::new(false));
+    let reference = Reference { producer, channels: usize::from(channels), lost: Arc::clone(&lost) };
+    (reference, Heard { consumer, pace, lost })
 }
 
 impl Reference {
@@ -28,6 +34,9 @@ impl Reference {
     pub(super) fn heard(&mut self, samples: &[i16]) {
         let room = self.producer.slots() / self.channels * self.channels;
         let _ = self.producer.push_partial_slice(&samples[..samples.len().min(room)]);
+        if room < samples.len() {
+            self.lost.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -35,6 +44,11 @@ impl Heard {
     /// Fills `block` with what was played next; nothing is taken where there is less than that.
     pub fn take(&mut self, block: &mut [i16]) -> bool {
         self.consumer.pop_entire_slice(block).is_ok()
+    }
+
+    /// Whether anything was lost since this was asked last.
+    pub fn lost(&self) -> bool {
+        self.lost.swap(false, Ordering::AcqRel)
     }
 
     /// How much of what was played waits.
@@ -55,7 +69,9 @@ mod tests {
         assert!(heard.take(&mut block) && block == [1, 2, 3, 4]);
         assert!(!heard.take(&mut block));
         assert_eq!(heard.waiting(), Duration::from_micros(125));
+        assert!(!heard.lost());
         reference.heard(&(7..30).collect::<Vec<i16>>());
         assert_eq!(heard.waiting(), Duration::from_millis(1));
+        assert!(heard.lost() && !heard.lost());
     }
 }

@@ -61,8 +61,10 @@ fn run(config: VoiceConfig, far: &[f32], microphone: &[f32]) -> Vec<f32> {
     let (mut voice, mut reference) = voice(config, (RATE, 1), (RATE, 1));
     assert_eq!(voice.block(), BLOCK);
     let pcm = |sound: &[f32]| -> Vec<i16> { sound.iter().map(|s| s.round() as i16).collect() };
-    let blocks = far.chunks_exact(BLOCK).zip(microphone.chunks_exact(BLOCK));
-    let out = blocks.flat_map(|(far, near)| {
+    // What a microphone hears waits for some milliseconds, in which the speaker goes on.
+    reference.heard(&pcm(&far[..BLOCK]));
+    let later = far[BLOCK..].chunks_exact(BLOCK).chain([[0.0; BLOCK].as_slice()]);
+    let out = later.zip(microphone.chunks_exact(BLOCK)).flat_map(|(far, near)| {
         reference.heard(&pcm(far));
         let mut block = pcm(near);
         voice.process(&mut block);
@@ -126,6 +128,77 @@ fn what_was_played_before_the_microphone_was_heard_does_not_stand_in_the_way() {
     }
     let loss = louder(&echo[seconds(5..10)], &out[seconds(5..10)]);
     assert!(loss >= 30.0, "{loss}");
+}
+
+/// How far an echo of 5 ms is down in the last seconds of a call in which the speaker's callbacks tell of blocks and the
+/// microphone's are worked on as `script` says: for each block of time, the blocks told until then, and those worked on.
+fn loss_where(script: impl Fn(usize) -> (usize, usize)) -> f32 {
+    let far = speech(20, 120.0, 3);
+    let echo = room(&far, 80, 0.3);
+    let (mut voice, mut reference) = voice(ECHO, (RATE, 1), (RATE, 1));
+    let pcm = |sound: &[f32]| -> Vec<i16> { sound.iter().map(|s| s.round() as i16).collect() };
+    let (mut told, mut done, mut out) = (0, 0, Vec::new());
+    for now in 0..far.len() / BLOCK {
+        let (tell, work) = script(now);
+        reference.heard(&pcm(&far[told * BLOCK..tell.max(told) * BLOCK]));
+        told = tell.max(told);
+        for block in done..work.max(done) {
+            let mut near = pcm(&echo[block * BLOCK..(block + 1) * BLOCK]);
+            voice.process(&mut near);
+            out.extend(near.into_iter().map(f32::from));
+        }
+        done = work.max(done);
+    }
+    let end = out.len();
+    louder(&echo[end - 6 * RATE as usize..end], &out[end - 6 * RATE as usize..])
+}
+
+#[test]
+fn a_microphone_that_was_heard_before_the_speaker_is_freed_of_its_echo() {
+    // First the microphone alone, then two of the speaker's callbacks at once, one that is late, and all as it should be.
+    let loss = loss_where(|now| (if now < 9 || now == 10 { 0 } else { now + 1 }, now));
+    assert!(loss >= 30.0, "{loss}");
+}
+
+#[test]
+fn the_echo_stays_away_after_the_call_has_stood_still() {
+    let loss = loss_where(|now| (now + 1, if (600..615).contains(&now) { 0 } else { now }));
+    assert!(loss >= 30.0, "{loss}");
+}
+
+#[test]
+fn the_echo_stays_away_after_callbacks_of_the_speaker_have_come_late() {
+    let loss = loss_where(|now| (if (600..603).contains(&now) { 0 } else { now + 1 }, now));
+    assert!(loss >= 30.0, "{loss}");
+}
+
+/// The same where for a second nobody takes the microphone's sound and it is left out.
+fn loss_after_a_second_left_out(told: bool) -> f32 {
+    let far = speech(20, 120.0, 3);
+    let echo = room(&far, 80, 0.3);
+    let (mut voice, mut reference) = voice(ECHO, (RATE, 1), (RATE, 1));
+    let pcm = |sound: &[f32]| -> Vec<i16> { sound.iter().map(|s| s.round() as i16).collect() };
+    let mut out = Vec::new();
+    for (n, (far, near)) in far[BLOCK..].chunks_exact(BLOCK).zip(echo.chunks_exact(BLOCK)).enumerate() {
+        reference.heard(&pcm(far));
+        if (600..618).contains(&n) {
+            continue;
+        }
+        if n == 618 && told {
+            voice.shifted(0.18);
+        }
+        let mut near = pcm(near);
+        voice.process(&mut near);
+        out.extend(near.into_iter().map(f32::from));
+    }
+    let end = out.len();
+    louder(&echo[echo.len() - 6 * RATE as usize..], &out[end - 6 * RATE as usize..])
+}
+
+#[test]
+fn what_is_left_out_of_the_microphones_sound_is_left_out_of_what_was_played() {
+    let (told, untold) = (loss_after_a_second_left_out(true), loss_after_a_second_left_out(false));
+    assert!(told >= 30.0 && told > untold - 1.0, "{told} dB down, {untold} where it is not told");
 }
 
 /// The echo that is left of speech, dB down, where the microphone's sound is played now faster and now slower by up to 200
