@@ -40,7 +40,7 @@ impl Default for PacerConfig {
         PacerConfig {
             target: 1_000_000,
             factor: 2.5,
-            burst: Duration::from_millis(5),
+            burst: Duration::from_millis(10),
             max_packets: 1_024,
             max_wait: Duration::from_secs(1),
         }
@@ -212,7 +212,8 @@ mod tests {
 
     /// 2 Mbit/s paced at 5 Mbit/s: 1250 octets take 2 ms.
     fn pacer(max_packets: usize) -> Pacer<(char, u32)> {
-        Pacer::new(PacerConfig { target: 2_000_000, max_packets, ..PacerConfig::default() })
+        let burst = Duration::from_millis(5);
+        Pacer::new(PacerConfig { target: 2_000_000, burst, max_packets, ..PacerConfig::default() })
     }
 
     fn picture(name: char, packets: u32) -> impl Iterator<Item = (usize, (char, u32))> {
