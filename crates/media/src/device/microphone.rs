@@ -19,7 +19,7 @@ const KIND: DeviceKind = DeviceKind::Microphone;
 const CHUNK: usize = 512;
 
 /// What a callback may be late by before the encoder misses it.
-const JITTER: Duration = Duration::from_millis(2);
+const JITTER: Duration = Duration::from_millis(5);
 
 /// An open microphone. It ends as a source where the device is lost.
 pub struct DeviceMicrophone {

@@ -24,7 +24,7 @@ const CHUNK: usize = 512;
 const AHEAD: Duration = Duration::from_millis(5);
 
 /// Time to decode in, and what a callback may come early by.
-const MARGIN: Duration = Duration::from_millis(2);
+const MARGIN: Duration = Duration::from_millis(1);
 
 /// An open speaker. Its sound is to be played at its `captured` time.
 pub struct DeviceSpeaker {
