@@ -172,8 +172,8 @@ fn the_echo_stays_away_after_callbacks_of_the_speaker_have_come_late() {
     assert!(loss >= 30.0, "{loss}");
 }
 
-/// The same where for a second nobody takes the microphone's sound and it is left out.
-fn loss_after_a_second_left_out(told: bool) -> f32 {
+/// The same where for 180 ms nobody takes the microphone's sound and it is left out.
+fn loss_after_a_gap(told: bool) -> f32 {
     let far = speech(20, 120.0, 3);
     let echo = room(&far, 80, 0.3);
     let (mut voice, mut reference) = voice(ECHO, (RATE, 1), (RATE, 1));
@@ -197,7 +197,7 @@ fn loss_after_a_second_left_out(told: bool) -> f32 {
 
 #[test]
 fn what_is_left_out_of_the_microphones_sound_is_left_out_of_what_was_played() {
-    let (told, untold) = (loss_after_a_second_left_out(true), loss_after_a_second_left_out(false));
+    let (told, untold) = (loss_after_a_gap(true), loss_after_a_gap(false));
     assert!(told >= 30.0 && told > untold - 1.0, "{told} dB down, {untold} where it is not told");
 }
 
