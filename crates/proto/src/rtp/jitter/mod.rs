@@ -184,7 +184,10 @@ impl JitterBuffer {
             self.counted.late += 1;
             return Pushed::Late;
         }
-        self.packets.insert(key, Entry { packet, media, latest: received + self.config.max_delay });
+        // Those behind it that are here already wait no longer for its sake.
+        let behind = self.packets.range(key..).next().map(|(_, entry)| entry.latest);
+        let latest = behind.into_iter().fold(received + self.config.max_delay, Time::min);
+        self.packets.insert(key, Entry { packet, media, latest });
         if self.packets.len() > self.config.max_packets {
             self.packets.pop_first();
             self.counted.overflow += 1;
