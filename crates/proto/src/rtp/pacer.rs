@@ -1,7 +1,7 @@
 //! The pacer: sound goes at once, pictures are spread out so that a large one does not fill the queues of the
 //! network on its way.
 //!
-//! Pictures go out at a multiple of the encoder's target rate, in bursts of at most a few milliseconds at
+//! Pictures go out at a multiple of the encoder's target rate, in bursts of at most 10 ms at
 //! that rate, so that a timer need not fire for each packet. Pictures that no encoder here made, because they
 //! are passed on as they came, go out as spread out as they came ([`Pacer::pass_on`]). Sound is never held
 //! back; what it takes is taken from the pictures. A queue that grows too long loses whole pictures: part of
