@@ -290,6 +290,9 @@ impl Effect for Voice {
     }
 
     fn shifted(&mut self, seconds: f64) {
+        if self.ahead.is_none() {
+            return;
+        }
         let (rate, channels) = self.forms[1];
         self.owed += (seconds * f64::from(rate)).round() as isize * isize::from(channels);
     }
