@@ -206,6 +206,12 @@ pub(crate) fn share(sound: &[i16], hz: f64) -> f64 {
     2.0 * (re * re + im * im) / sound.len() as f64 / power.max(1.0)
 }
 
+/// The least share of a tone of `hz` in any twentieth of a second of the sound. Over longer, a tone whose pitch is a thousandth
+/// off, as it is while the clock of a device is learned, would seem to be no tone.
+pub(crate) fn least_share(sound: &[i16], hz: f64) -> f64 {
+    sound.windows(2_400).step_by(1_200).map(|part| share(part, hz)).fold(1.0, f64::min)
+}
+
 /// One channel of 16-bit sound from a raw file of `channels`.
 pub(crate) fn channel(raw: &[u8], channels: usize, which: usize) -> Vec<i16> {
     let frames = raw.chunks_exact(2 * channels);
