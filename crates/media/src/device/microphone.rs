@@ -3,7 +3,8 @@
 use super::health::{Health, StreamStatus};
 use super::sound::{Pace, Shape, explain, find, with_sample_type};
 use super::{Choice, DeviceError, DeviceKind, Now};
-use crate::live::capture::{CaptureConfig, CaptureCounts, Controls, Effect, Microphone, Push, capture};
+use crate::live::capture::{CaptureConfig, CaptureCounts, Controls, Microphone, Push, capture};
+use crate::live::effect::Effect;
 use crate::live::sample::DeviceSample;
 use crate::sound::Pcm;
 use crate::source::AudioSource;

@@ -31,6 +31,7 @@
 
 pub mod capture;
 pub mod clock;
+pub mod effect;
 pub mod meter;
 pub mod playout;
 pub mod reference;

@@ -2,7 +2,7 @@
 //!
 //! The work is that of `sonora`, a port of WebRTC's audio processing: docs/decisions/0016 has the figures.
 
-use super::capture::Effect;
+use super::effect::Effect;
 use super::reference::{Heard, Reference, reference};
 use crate::resample::Resampler;
 use crate::sound::Pcm;
