@@ -196,6 +196,11 @@ impl Phone {
         {
             encoder.request_keyframe();
         }
+        if let Some((own, encoder, _)) = &mut self.sound
+            && *own == section
+        {
+            encoder.set_lossy(target.lossy).expect("an encoder that goes on");
+        }
     }
 
     fn frame(&mut self, now: Time, call: CallHandle, section: usize, frame: &ReceivedFrame) {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use signal::{audio_format, component, delay, frequency, left, rms, tone};
 use visavis_media::Pcm;
-use visavis_media::codec::{CodecError, open_audio_decoder, open_audio_encoder};
+use visavis_media::codec::{AudioEncoder, CodecError, open_audio_decoder, open_audio_encoder};
 use visavis_proto::frame::{AudioFormat, Codec, ReceivedFrame, Rotation};
 use visavis_proto::time::Time;
 
@@ -22,7 +22,11 @@ fn formats() -> impl Iterator<Item = AudioFormat> {
 }
 
 fn packets(format: &AudioFormat, samples: &[i16], bitrate: Option<u32>) -> Vec<Vec<u8>> {
-    let mut encoder = open_audio_encoder(format, bitrate).unwrap();
+    packets_of(open_audio_encoder(format, bitrate).unwrap().as_mut(), samples)
+}
+
+fn packets_of(encoder: &mut dyn AudioEncoder, samples: &[i16]) -> Vec<Vec<u8>> {
+    let format = encoder.format().clone();
     let length = format.samples_per_frame as usize * usize::from(format.channels);
     let blocks = samples.chunks_exact(length);
     blocks
@@ -130,7 +134,9 @@ fn a_lost_packet_is_recovered_from_the_next_one() {
     let format = AudioFormat { clock_rate: 48_000, ..audio_format(Codec::Opus, 16_000, 1, 320) };
     let mut sent = tone(300.0, &format, 60);
     sent[..30 * 320].iter_mut().for_each(|s| *s /= 50);
-    let packets = packets(&format, &sent, None);
+    let mut encoder = open_audio_encoder(&format, None).unwrap();
+    encoder.set_lossy(true).unwrap();
+    let packets = packets_of(encoder.as_mut(), &sent);
     let mut levels = [0.0; 2];
     for (with_help, level) in [true, false].into_iter().zip(&mut levels) {
         let mut decoder = open_audio_decoder(&format).unwrap();
@@ -148,6 +154,18 @@ fn a_lost_packet_is_recovered_from_the_next_one() {
         *level = rms(&left(made_up.samples(), &format));
     }
     assert!(levels[0] > 5.0 * levels[1], "{levels:?}");
+}
+
+#[test]
+fn redundancy_is_sent_while_packets_are_lost() {
+    let format = AudioFormat { clock_rate: 48_000, ..audio_format(Codec::Opus, 48_000, 1, 960) };
+    let mut encoder = open_audio_encoder(&format, Some(40_000)).unwrap();
+    for lossy in [false, true, false] {
+        encoder.set_lossy(lossy).unwrap();
+        let packets = packets_of(encoder.as_mut(), &tone(300.0, &format, 20));
+        // RFC 6716 section 3.1: configurations from 16 on are CELT only, which has none.
+        assert!(packets[10..].iter().all(|packet| (packet[0] >> 3 < 16) == lossy), "lossy: {lossy}");
+    }
 }
 
 #[test]

@@ -398,6 +398,8 @@ pub struct EncoderTarget {
     pub fps: Option<u16>,
     /// Make the next picture one that a decoder can start from.
     pub keyframe: bool,
+    /// The peer misses some of our packets: redundancy, where the codec has any, is worth its bits.
+    pub lossy: bool,
 }
 
 /// Something that happened.

@@ -14,8 +14,8 @@ use visavis_proto::Time;
 use visavis_proto::agent::{Agent, Config};
 use visavis_proto::frame::Codec;
 use visavis_proto::io::{
-    CallHandle, CallRequest, Command, Event, Input, MediaChoice, MediaFormat, Output, PathRequest, RequestId,
-    Section,
+    CallHandle, CallRequest, Command, EncoderTarget, Event, Input, MediaChoice, MediaFormat, Output,
+    PathRequest, RequestId, Section,
 };
 use visavis_proto::nat::{NatKind, Ticket, gather};
 
@@ -279,6 +279,11 @@ impl Pair {
     /// The world that both live in.
     pub fn world(&mut self) -> &mut World<Agent> {
         &mut self.world
+    }
+
+    /// What one side told its encoders to make, each with the media section that it is for.
+    pub fn targets(&self, side: Side) -> &[(Time, usize, EncoderTarget)] {
+        self.world.targets(self.node(side))
     }
 
     /// Changes the line of one side.

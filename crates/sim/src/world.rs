@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use visavis_proto::Time;
-use visavis_proto::io::{Datagram, Event, Input, OpenError, Output, SocketId, Transmit};
+use visavis_proto::io::{Datagram, EncoderTarget, Event, Input, OpenError, Output, SocketId, Transmit};
 
 /// A state machine that a [`World`] can run: what an agent offers to its driver.
 pub trait Node {
@@ -42,6 +42,7 @@ struct Slot<N> {
     next_socket: u32,
     deadline: Option<Time>,
     events: Vec<(Time, Event)>,
+    targets: Vec<(Time, usize, EncoderTarget)>,
 }
 
 /// Outputs without a timeout between them, or timeouts without progress of the clock, that a node may ask for
@@ -73,8 +74,17 @@ impl<N: Node> World<N> {
         let host = self.network.add_host(&[address.ip()], access, behind)?;
         let id = NodeId(self.nodes.len());
         let sockets = BTreeMap::from([(SocketId(0), address)]);
-        let events = Vec::new();
-        self.nodes.push(Slot { node, host, address, sockets, next_socket: 1, deadline: None, events });
+        let (events, targets) = (Vec::new(), Vec::new());
+        self.nodes.push(Slot {
+            node,
+            host,
+            address,
+            sockets,
+            next_socket: 1,
+            deadline: None,
+            events,
+            targets,
+        });
         self.input(id, Input::SocketOpened { request: None, result: Ok((SocketId(0), address)) });
         Ok(id)
     }
@@ -111,6 +121,11 @@ impl<N: Node> World<N> {
     /// Everything that a node has reported, with its time, and forgets it.
     pub fn take_events(&mut self, id: NodeId) -> Vec<(Time, Event)> {
         std::mem::take(&mut self.nodes[id.0].events)
+    }
+
+    /// What a node told its encoders to make, each with the media section that it is for.
+    pub fn targets(&self, id: NodeId) -> &[(Time, usize, EncoderTarget)] {
+        &self.nodes[id.0].targets
     }
 
     /// Everything that a node has reported since [`World::take_events`].
@@ -250,7 +265,10 @@ impl<N: Node> World<N> {
                     let addresses = self.names.get(&name).cloned().unwrap_or_default();
                     self.nodes[id.0].node.handle(self.now, Input::Resolved { request, addresses });
                 }
-                Output::StreamSend { .. } | Output::EncoderTarget { .. } => {}
+                Output::EncoderTarget { section, target, .. } => {
+                    self.nodes[id.0].targets.push((self.now, section, target));
+                }
+                Output::StreamSend { .. } => {}
             }
         }
         panic!("node {} has outputs for ever at {:?}", id.0, self.now);

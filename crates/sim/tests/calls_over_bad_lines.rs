@@ -103,6 +103,28 @@ fn what_a_receiver_counts_as_lost_is_what_the_line_lost() {
 }
 
 #[test]
+fn an_encoder_of_sound_is_told_while_its_packets_are_lost() {
+    let good = || Access::symmetric(LinkProfile::delay(20 * MS));
+    let lossy = Access { up: LinkProfile { loss: Loss::Independent(0.05), ..good().up }, ..good() };
+    let mut pair = Pair::new(11, [Config::default(), Config::default()], [good(), good()]);
+    pair.call(Side::A, MediaChoice::BOTH, false);
+    let told = |pair: &Pair, side| {
+        pair.targets(side).iter().map(|(_, section, target)| (*section, target.lossy)).collect::<Vec<_>>()
+    };
+    pair.run(10 * SECOND);
+    assert!(told(&pair, Side::A).iter().all(|(_, lossy)| !lossy), "{:?}", told(&pair, Side::A));
+    pair.set_access(Side::A, lossy);
+    pair.run(20 * SECOND);
+    let at_the_worst = told(&pair, Side::A);
+    let sound = at_the_worst.iter().rfind(|(_, lossy)| *lossy).expect("it was told").0;
+    assert!(at_the_worst.iter().all(|(section, lossy)| !lossy || *section == sound), "{at_the_worst:?}");
+    pair.set_access(Side::A, good());
+    pair.run(60 * SECOND);
+    assert_eq!(told(&pair, Side::A).last(), Some(&(sound, false)));
+    assert!(told(&pair, Side::B).iter().all(|(_, lossy)| !lossy), "nothing of B's was lost");
+}
+
+#[test]
 fn equal_seeds_give_equal_calls() {
     let run = |seed| {
         let mut pair = Pair::new(seed, [Config::default(), Config::default()], [bad_line(), bad_line()]);

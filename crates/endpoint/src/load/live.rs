@@ -101,7 +101,8 @@ impl Live {
         for (index, section) in self.sections.iter().enumerate() {
             let sends = section.active && section.direction.sends();
             let Some(format) = section.send.as_ref().filter(|_| sends) else { continue };
-            let fallback = EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false };
+            let fallback =
+                EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false, lossy: false };
             match shelf.find(format, self.targets.get(&index).unwrap_or(&fallback)) {
                 Found::Reel(reel) => found.push((index, reel)),
                 Found::Coding => return Roll::Later,

@@ -28,7 +28,7 @@ impl Shelf {
 
     /// The reel for a format and a target, or how far it is.
     pub(super) fn find(self: &Arc<Self>, format: &MediaFormat, target: &EncoderTarget) -> Found {
-        let target = EncoderTarget { keyframe: false, ..*target };
+        let target = EncoderTarget { keyframe: false, lossy: false, ..*target };
         let mut reels = self.lock();
         if let Some((_, _, found)) = reels.iter().find(|(f, t, _)| f == format && *t == target) {
             return found.clone();

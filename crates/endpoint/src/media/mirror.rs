@@ -6,7 +6,7 @@
 //! of it for a frame.
 
 use super::pool::Address;
-use super::send::Outlet;
+use super::send::{Outlet, aim};
 use super::{MediaActor, Work};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -141,11 +141,7 @@ impl MirrorSound {
     pub(super) fn handle(&mut self, work: Work) {
         match work {
             Work::Sound(sound) => self.sound(&sound),
-            Work::Target(target) => {
-                if let Err(error) = self.encoder.set_bitrate(target.bitrate) {
-                    tracing::warn!(%error, bitrate = target.bitrate, "the encoder keeps its old rate");
-                }
-            }
+            Work::Target(target) => aim(self.encoder.as_mut(), &target),
             _ => {}
         }
     }

@@ -267,7 +267,8 @@ fn open(
                 _ => send.sources().and_then(|sources| sources.video(outlet.call)),
             };
             let Some(source) = source else { return Ok(None) };
-            let fallback = EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false };
+            let fallback =
+                EncoderTarget { bitrate: 1_000_000, size: None, fps: None, keyframe: false, lossy: false };
             let target = *target.unwrap_or(&fallback);
             VideoSender::new(source, format.clone(), target, takes_rotation, outlet)
                 .map(|s| Some(MediaActor::Video(Box::new(s))))

@@ -142,7 +142,8 @@ mod tests {
     use visavis_media::judge::{Judge, JudgeConfig};
     use visavis_proto::frame::{MediaKind, ReceivedFrame, Rotation};
 
-    const TARGET: EncoderTarget = EncoderTarget { bitrate: 500_000, size: None, fps: None, keyframe: false };
+    const TARGET: EncoderTarget =
+        EncoderTarget { bitrate: 500_000, size: None, fps: None, keyframe: false, lossy: false };
 
     fn received(codec: Codec, (at, frame): (Duration, &ReelFrame)) -> ReceivedFrame {
         let now = Time::from_millis(5_000) + at;

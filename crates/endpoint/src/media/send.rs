@@ -163,6 +163,14 @@ pub(super) fn frame_rate(source: f64, format: &VideoFormat, target: &EncoderTarg
     scale::max_frame_rate(size, format).min(wanted).min(source as f32).max(1.0)
 }
 
+/// Tells an encoder of sound what to make from now on.
+pub(super) fn aim(encoder: &mut dyn AudioEncoder, target: &EncoderTarget) {
+    let told = encoder.set_bitrate(target.bitrate).and_then(|_| encoder.set_lossy(target.lossy));
+    if let Err(error) = told {
+        tracing::warn!(%error, ?target, "the encoder goes on as before");
+    }
+}
+
 /// Encodes sound.
 pub(crate) struct AudioSender {
     source: Box<dyn AudioSource>,
@@ -187,9 +195,7 @@ impl AudioSender {
 
     pub(super) fn handle(&mut self, work: Work) {
         let Work::Target(target) = work else { return };
-        if let Err(error) = self.encoder.set_bitrate(target.bitrate) {
-            tracing::warn!(%error, bitrate = target.bitrate, "the encoder keeps its old rate");
-        }
+        aim(self.encoder.as_mut(), &target);
     }
 
     pub(super) fn tick(&mut self, now: Time) -> Option<Time> {
@@ -270,7 +276,8 @@ mod tests {
         }
     }
 
-    const TARGET: EncoderTarget = EncoderTarget { bitrate: 500_000, size: None, fps: None, keyframe: false };
+    const TARGET: EncoderTarget =
+        EncoderTarget { bitrate: 500_000, size: None, fps: None, keyframe: false, lossy: false };
 
     #[test]
     fn pictures_keep_to_the_smaller_of_what_peer_and_target_want() {

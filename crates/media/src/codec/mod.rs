@@ -53,6 +53,16 @@ pub trait AudioEncoder: Send {
     /// [`CodecError::Library`] where the codec refuses; the rate before then still holds.
     fn set_bitrate(&mut self, bits_per_second: u32) -> Result<u32, CodecError>;
 
+    /// Says whether packets are lost on their way. From the next frame on each then carries what helps to restore the one
+    /// before it, where the codec has such redundancy.
+    ///
+    /// # Errors
+    /// [`CodecError::Library`] where the codec refuses; all stays as it was.
+    fn set_lossy(&mut self, lossy: bool) -> Result<(), CodecError> {
+        let _ = lossy;
+        Ok(())
+    }
+
     /// Samples (at the format's rate) by which decoded sound lies behind the sound encoded, counted from
     /// the start of the frame: 0 for a codec without memory. To be subtracted in lip sync.
     fn lag(&self) -> u32;

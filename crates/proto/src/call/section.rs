@@ -28,6 +28,9 @@ use std::time::Duration;
 const EVENT_INTERVAL: Duration = Duration::from_millis(50);
 /// Octets that IPv4, UDP and RTP headers add to a payload, for the pacer.
 const OVERHEAD: usize = 40;
+/// How long after the last report of loss a way is taken to lose packets: a few reports, which come every five seconds (RFC 3550
+/// section 6.2).
+const LOSSY_FOR: Duration = Duration::from_secs(30);
 /// The most orientations that wait for their pictures to be whole.
 const MAX_TURNS: usize = 32;
 
@@ -75,6 +78,8 @@ pub(crate) struct MediaSection {
     turns: VecDeque<(u64, Rotation)>,
     rotation: Option<Rotation>,
     target: Option<EncoderTarget>,
+    /// When the peer last told of sound of ours that it missed.
+    loss_told: Option<Time>,
     keyframe_sent: Option<Time>,
     keyframe_wanted: bool,
     talkspurt: bool,
@@ -126,6 +131,7 @@ impl MediaSection {
             turns: VecDeque::new(),
             rotation: None,
             target: None,
+            loss_told: None,
             keyframe_sent: None,
             keyframe_wanted: false,
             talkspurt: true,
@@ -223,6 +229,7 @@ impl MediaSection {
             size: limits.map(|limits| (limits.width, limits.height)),
             fps: limits.map(|limits| limits.fps),
             keyframe: false,
+            lossy: self.loss_told.is_some(),
         };
         if self.target != Some(target) || resumed.is_some() {
             self.target = Some(target);
@@ -464,12 +471,28 @@ impl MediaSection {
                     tracing::debug!(old, new, "our SSRC collided with the peer's");
                 }
                 RtcpEvent::ClockMapping(mapping) => self.clock.map(mapping),
-                RtcpEvent::Nack { .. } | RtcpEvent::Report(_) | RtcpEvent::Bye { .. } => {}
+                RtcpEvent::Report(report) => {
+                    self.loss_reported(datagram.received, report.fraction_lost, core)
+                }
+                RtcpEvent::Nack { .. } | RtcpEvent::Bye { .. } => {}
             }
         }
         if self.remote_rtcp.is_none() {
             self.remote_rtcp = Some(datagram.remote);
         }
+    }
+
+    /// The peer misses this share of what we sent. Sound has redundancy against that; lost pictures are asked for again.
+    fn loss_reported(&mut self, now: Time, share: f64, core: &mut Core) {
+        if self.kind != MediaKind::Audio {
+            return;
+        }
+        if share > 0.0 {
+            self.loss_told = Some(now);
+        } else {
+            self.loss_told = self.loss_told.filter(|told| now.since(*told) < LOSSY_FOR);
+        }
+        self.retarget(core, None);
     }
 
     /// The peer wants a key frame; it gets one as soon as the last one is long enough ago.
