@@ -13,6 +13,7 @@ const EIO: i32 = 5;
 const EACCES: i32 = 13;
 const EBUSY: i32 = 16;
 const ENODEV: i32 = 19;
+const ECONNREFUSED: i32 = 111;
 
 /// What sound cards could be there.
 struct Card {
@@ -55,6 +56,10 @@ fn troubles() -> Vec<(Card, &'static str)> {
         (card("Locked card", format!("error {EACCES}")), forbidden),
         (card("Guarded card", format!("error {EPERM}")), forbidden),
         (card("Vanished card", format!("error {ENODEV}")), absent),
+        (
+            card("Deserted card", format!("error {ECONNREFUSED}")),
+            "no sound server answers; start it (PulseAudio, PipeWire), or take another device",
+        ),
         (card("Telephone card", "format MU_LAW"), useless),
         (card("Slow card", "rate 5000"), useless),
         (card("Packed card", "format S24_3LE channels 7"), useless),

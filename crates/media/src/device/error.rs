@@ -34,6 +34,8 @@ pub enum Trouble {
     Format,
     /// The system does not let us.
     Permission,
+    /// It belongs to a sound server that does not answer.
+    NoServer,
     /// It was there and is gone.
     Lost,
     /// Something else; the device's own words say what.
@@ -77,6 +79,9 @@ impl fmt::Display for DeviceError {
             Trouble::Permission => {
                 "not allowed; give this user (group audio or video) or program the right to it"
             }
+            Trouble::NoServer => {
+                "no sound server answers; start it (PulseAudio, PipeWire), or take another device"
+            }
             Trouble::Lost => "it is gone; plug it in again",
             Trouble::Other => {
                 "it does not work; take another one, or see what there is with `visavis devices`"
@@ -95,7 +100,7 @@ mod tests {
     #[test]
     fn every_trouble_is_one_line_with_what_to_do() {
         use Trouble as T;
-        for trouble in [T::Absent, T::Busy, T::Format, T::Permission, T::Lost, T::Other] {
+        for trouble in [T::Absent, T::Busy, T::Format, T::Permission, T::NoServer, T::Lost, T::Other] {
             let error = DeviceError::new(DeviceKind::Camera, "0", trouble, "two\n lines");
             let text = error.to_string();
             assert!(text.starts_with("camera 0: ") && text.ends_with("(two lines)"), "{text}");

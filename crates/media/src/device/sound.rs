@@ -232,6 +232,10 @@ pub(super) fn explain(kind: DeviceKind, name: &str, error: &cpal::Error) -> Devi
             Trouble::Format
         }
         ErrorKind::PermissionDenied => Trouble::Permission,
+        // What ALSA's plugin for a sound server gives where there is none, in the words of its errno.
+        _ if ["Connection refused", "Host is down"].iter().any(|words| error.to_string().contains(words)) => {
+            Trouble::NoServer
+        }
         _ => Trouble::Other,
     };
     DeviceError::new(kind, name, trouble, error)

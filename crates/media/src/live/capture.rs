@@ -5,10 +5,10 @@
 
 use super::clock::{Anchor, Servo, Smoothed};
 use super::effect::{Effect, Place, place};
+use super::margin::Margin;
 use super::meter::Meter;
 use super::seam::Seam;
 use super::volume::{Fader, Volume};
-use super::{LOWER_EVERY, MOST_RAISED, RAISE};
 use crate::resample::Resampler;
 use crate::sound::{Pcm, PcmError};
 use crate::source::AudioSource;
@@ -20,6 +20,10 @@ use visavis_proto::time::Time;
 
 /// Sound older than it need be by this much is cut.
 const TOO_OLD: f64 = 0.060;
+
+/// What is to be left of the microphone's sound when the encoder has taken its own, seconds: what callbacks are late by on a
+/// machine that does nothing else.
+const KEPT: f64 = 0.002;
 
 /// How a microphone is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +92,7 @@ pub fn capture(config: CaptureConfig) -> Result<(Push, Microphone), PcmError> {
         voice: None,
         output: None,
         aligned: false,
-        in_time: Duration::ZERO,
+        margin: Margin::new(),
         counts: CaptureCounts::default(),
     };
     Ok((push, microphone))
@@ -132,8 +136,7 @@ pub struct Microphone {
     output: Option<Output>,
     /// Whether the sound given is as old as it should be, or the queue must be brought to that first.
     aligned: bool,
-    /// How long nothing was missing.
-    in_time: Duration,
+    margin: Margin,
     counts: CaptureCounts,
 }
 
@@ -163,13 +166,13 @@ impl Microphone {
     /// first pull.
     pub fn delay(&self) -> Option<Duration> {
         let output = self.output.as_ref()?;
-        Some(self.config.delay + self.counts.raised + output.resampler.latency())
+        Some(self.config.delay + self.margin.raised() + output.resampler.latency())
     }
 
     /// What happened so far.
     pub fn counts(&self) -> CaptureCounts {
         let overruns = self.shared.overruns.load(Ordering::Relaxed);
-        CaptureCounts { overruns, drift: self.servo.drift(), ..self.counts }
+        CaptureCounts { overruns, raised: self.margin.raised(), drift: self.servo.drift(), ..self.counts }
     }
 
     /// Where level and volume can be seen and set from other threads.
@@ -263,7 +266,7 @@ impl Microphone {
         let held = (output.held.len() + output.raw.len()) as u64 / channels;
         let held =
             super::clock::span(held, output.sample_rate) as f64 + output.resampler.held().as_nanos() as f64;
-        let delay = self.config.delay + self.counts.raised + output.resampler.latency();
+        let delay = self.config.delay + self.margin.raised() + output.resampler.latency();
         let wanted = captured.nanos() as f64 - delay.as_nanos() as f64;
         Some((wanted - (position - held)) / 1e9)
     }
@@ -344,7 +347,6 @@ impl AudioSource for Microphone {
         let output = self.output.as_mut()?;
         let ready = output.held.len().min(frames * channels);
         let mut samples: Vec<i16> = output.held.drain(..ready).collect();
-        self.in_time += passed;
         if ready < frames * channels {
             samples.resize(frames * channels, 0);
             output.seam.break_off();
@@ -353,13 +355,14 @@ impl AudioSource for Microphone {
             if late.is_some() {
                 self.aligned = false;
                 self.counts.underruns += 1;
-                self.counts.raised = (self.counts.raised + RAISE).min(MOST_RAISED);
+                self.margin.missed();
                 self.smoothed.reset();
             }
-            self.in_time = Duration::ZERO;
-        } else if self.in_time >= LOWER_EVERY {
-            self.in_time = Duration::ZERO;
-            self.counts.raised = self.counts.raised.saturating_sub(Duration::from_millis(1));
+        } else {
+            let (left, worked_on) = (self.consumer.slots(), output.raw.len() + output.held.len());
+            let seconds = |samples: usize, rate: u32| samples as f64 / channels as f64 / f64::from(rate);
+            let spare = seconds(left, self.config.sample_rate) + seconds(worked_on, sample_rate) - KEPT;
+            self.margin.in_time(passed, spare);
         }
         let delay = self.delay()?;
         let sound = Pcm::new(samples, sample_rate, self.config.channels).ok()?;

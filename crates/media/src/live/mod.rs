@@ -32,6 +32,7 @@
 pub mod capture;
 pub mod clock;
 pub mod effect;
+mod margin;
 pub mod meter;
 pub mod playout;
 pub mod reference;
@@ -43,12 +44,3 @@ mod testing;
 #[cfg(feature = "voice")]
 pub mod voice;
 pub mod volume;
-
-use std::time::Duration;
-
-/// Sound that is missing, or comes too late, raises the delay at that end by this much ...
-const RAISE: Duration = Duration::from_millis(5);
-/// ... up to this much ...
-const MOST_RAISED: Duration = Duration::from_millis(60);
-/// ... and it falls by a millisecond whenever this long all came in time.
-const LOWER_EVERY: Duration = Duration::from_secs(10);

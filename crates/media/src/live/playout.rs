@@ -4,12 +4,12 @@
 //! the speaker's side, for its callback: it neither locks nor allocates.
 
 use super::clock::{Anchor, Servo, Smoothed};
+use super::margin::Margin;
 use super::meter::Meter;
 use super::reference::Reference;
 use super::seam::Seam;
 use super::stretch::{Stretched, Stretcher, Wish};
 use super::volume::{Fader, Volume};
-use super::{LOWER_EVERY, MOST_RAISED, RAISE};
 use crate::resample::Resampler;
 use crate::sound::{Pcm, PcmError};
 use std::sync::Arc;
@@ -110,7 +110,7 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
         cutting: false,
         since_stretch: Duration::ZERO,
         stretching: false,
-        in_time: Duration::ZERO,
+        margin: Margin::new(),
         counts: PlayoutCounts::default(),
         references: (new_references, used_references),
     };
@@ -148,8 +148,7 @@ pub struct Feed {
     cutting: bool,
     since_stretch: Duration,
     stretching: bool,
-    /// How long no sound came too late.
-    in_time: Duration,
+    margin: Margin,
     counts: PlayoutCounts,
     /// References on their way to the speaker, and those that it needs no more.
     references: (rtrb::Producer<Reference>, rtrb::Consumer<Reference>),
@@ -187,15 +186,16 @@ impl Feed {
         let Some(converter) = &mut self.converter else { return Ok(()) };
         let next = self.smoothed.due(anchor, now, self.written, rate);
         let held = converter.resampler.held() + converter.stretcher.held();
-        let wanted = sound.captured.saturating_sub(held) + self.config.delay + self.counts.raised;
+        let wanted = sound.captured.saturating_sub(held) + self.config.delay + self.margin.raised();
         let mut late = (next - wanted.nanos() as f64) / 1e9;
         // Silence that only went on is no new underrun.
         if broke_off && late > 0.0 && late < TOO_LATE.as_secs_f64() {
             self.counts.underruns += 1;
-            let raise = RAISE.min(MOST_RAISED.saturating_sub(self.counts.raised));
-            self.counts.raised += raise;
-            self.in_time = Duration::ZERO;
-            late -= raise.as_secs_f64();
+            late -= self.margin.missed().as_secs_f64();
+        } else if !ran_dry {
+            // Sound that comes when it is due has the whole delay until it is needed.
+            let spare = (next - now.nanos() as f64) / 1e9 - self.config.delay.as_secs_f64();
+            self.margin.in_time(sound.duration(), spare);
         }
         self.counts.late = late;
         if late > TOO_LATE.as_secs_f64() {
@@ -226,7 +226,6 @@ impl Feed {
         }
         let ready = converter.resampler.process(&stretched)?;
         self.write(ready);
-        self.lower(sound.duration());
         Ok(())
     }
 
@@ -243,7 +242,7 @@ impl Feed {
     /// What happened so far.
     pub fn counts(&self) -> PlayoutCounts {
         let gaps = self.shared.gaps.load(Ordering::Relaxed);
-        PlayoutCounts { gaps, drift: self.servo.drift(), ..self.counts }
+        PlayoutCounts { gaps, raised: self.margin.raised(), drift: self.servo.drift(), ..self.counts }
     }
 
     /// How much sound waits for the speaker.
@@ -256,7 +255,7 @@ impl Feed {
     /// From the time to play sound at to its callback, as it is now.
     pub fn delay(&self) -> Duration {
         let resampling = self.converter.as_ref().map_or(Duration::ZERO, |c| c.resampler.latency());
-        self.config.delay + self.counts.raised + resampling
+        self.config.delay + self.margin.raised() + resampling
     }
 
     /// Level of what the speaker plays.
@@ -313,14 +312,6 @@ impl Feed {
         if !rest.is_empty() {
             self.counts.dropped += (rest.len() / channels) as u64;
             self.seam.break_off();
-        }
-    }
-
-    fn lower(&mut self, passed: Duration) {
-        self.in_time += passed;
-        if self.in_time >= LOWER_EVERY {
-            self.in_time = Duration::ZERO;
-            self.counts.raised = self.counts.raised.saturating_sub(Duration::from_millis(1));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A speaker and a sender in virtual time.
 
 use super::*;
+use crate::live::margin::RAISE;
 use crate::live::testing::worst_click;
 use std::f64::consts::TAU;
 
