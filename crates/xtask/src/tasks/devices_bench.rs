@@ -1,33 +1,29 @@
 //! `cargo xtask bench devices`: a call from microphone to speaker on a sound server of its own. How long
-//! sound takes from mouth to ear, how often it is missing, how much of an echo is left, and what it costs.
+//! sound takes from mouth to ear, how often it is missing, how much of an echo is left, and (in `devices_cost`) what it costs.
 //!
 //! The sound server has one null sink, `room`, whose two channels are played and heard apart by remapped sinks and
 //! sources: so mouth and ear are recorded by one clock, to the sample.
 
-use super::bench::{cpu, free_ports, target_dir};
+use super::bench::{free_ports, target_dir};
 use super::chirps::{self, RATE};
+use super::devices_cost::Costs;
 use super::room::{Alive, Room};
 use crate::run::cargo;
 use crate::steps::{Failure, Note};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 /// How long the call is that is listened to; `VISAVIS_BENCH_SECONDS` says otherwise.
 const LISTENED: u64 = 600;
-/// How long each call is whose cost is compared, and how often each end takes its turn.
-const COSTED: u64 = 20;
-const ROUNDS: usize = 3;
 /// Sound, settled and hung up.
-const MARGIN: u64 = 8;
+pub(super) const MARGIN: u64 = 8;
 
 const CODEC: &str = "aac-eld/48000/480";
 
 /// Measures all of it.
 pub(super) fn run() -> Result<Note, Failure> {
-    for program in ["pulseaudio", "pacat", "parec"] {
+    for program in ["pulseaudio", "pacat", "parec", "baresip", "ffmpeg"] {
         // Each of them knows -h or says that it does not; what matters is that it is there.
         if Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             return Err(Failure::new(format!("{program} is not here: `cargo xtask setup` installs it")));
@@ -43,16 +39,13 @@ pub(super) fn run() -> Result<Note, Failure> {
     println!("    mouth to ear with echo canceller, noise suppression and gain control: {voice}");
     let echo = echo(&room, &program)?;
     println!("    echo of the far end, {echo:.1} dB down");
-    let (with, without) = costs(&room, &program)?;
-    println!(
-        "    VGA at 25 pictures a second and Opus both ways: {without:.1} % of a core at one end without devices, \
-         {with:.1} % with"
-    );
+    let costs = Costs::measure(&room, &program)?;
+    println!("    VGA at 25 pictures a second and Opus both ways, shares of a core: {costs}");
     let long = mouth_to_ear(&room, &program, seconds.unwrap_or(LISTENED), &PLAIN)?;
     println!("    {} s: {long}", seconds.unwrap_or(LISTENED));
     Ok(format!(
         "mouth to ear {:.0} ms, of it {:.0} ms ours; echo {echo:.0} dB down; {} holes in {} s beside {} of pacat, \
-         {} underruns beside {}; {:.1} % of a core, devices {:.1} % of it",
+         {} underruns beside {}; {costs}",
         long.total,
         long.ours,
         long.holes,
@@ -60,21 +53,7 @@ pub(super) fn run() -> Result<Note, Failure> {
         long.holes_of_pacat,
         long.underruns,
         long.underruns_of_pacat,
-        with,
-        with - without,
     ))
-}
-
-/// Medians of what the ends cost in turn, percent of a core: visavis with devices and without.
-fn costs(room: &Room, program: &Path) -> Result<(f64, f64), Failure> {
-    let mut taken = [End::Synthetic, End::Devices].map(|end| (end, Vec::new()));
-    for _ in 0..ROUNDS {
-        for (end, shares) in &mut taken {
-            shares.push(cost(room, program, *end)? * 100.0);
-        }
-    }
-    let [without, with] = taken.map(|(_, mut shares)| super::bench::median(&mut shares));
-    Ok((with, without))
 }
 
 const PLAIN: [&str; 3] = ["--no-echo-cancel", "--no-noise-suppression", "--no-gain-control"];
@@ -208,52 +187,14 @@ fn echo(room: &Room, program: &Path) -> Result<f64, Failure> {
     Ok(10.0 * (power(0) / power(1)).log10())
 }
 
-/// What answers the call whose cost is measured.
-#[derive(Clone, Copy)]
-enum End {
-    /// visavis with its test pattern and tone.
-    Synthetic,
-    /// visavis with microphone and speaker.
-    Devices,
-}
-
-/// The share of a core that one end of a call needs, VGA at 25 pictures a second and Opus both ways.
-fn cost(room: &Room, program: &Path, end: End) -> Result<f64, Failure> {
-    let [port, _] = free_ports()?;
-    let address = format!("127.0.0.1:{port}");
-    let media = ["--size", "640x480", "--fps", "25", "--codecs", "h264,opus"];
-    let answer = [&["answer", "--listen", &address, "--max-calls", "1"], &media[..]].concat();
-    let callee = match end {
-        End::Synthetic => room.visavis(program, &answer, ("microphone", "ear"))?,
-        End::Devices => {
-            let with = [&answer[..], &["--mic", "--speaker"]].concat();
-            room.visavis(program, &with, ("microphone", "ear"))?
-        }
-    };
-    let length = format!("{}s", COSTED + MARGIN);
-    let uri = format!("sip:lab@{address}");
-    let call = ["call", &uri, "--listen", "127.0.0.1:0", "--duration", &length];
-    let caller = room.visavis(program, &[&call[..], &media].concat(), ("far-microphone", "far-ear"))?;
-    sleep(Duration::from_secs(MARGIN / 2));
-    let (begun, before) = (Instant::now(), cpu(callee.0.id())?);
-    sleep(Duration::from_secs(COSTED));
-    let used = (cpu(callee.0.id())? - before).as_secs_f64() / begun.elapsed().as_secs_f64();
-    let said = finish(caller)?;
-    let pictures = number(&said, "pictures_decoded").unwrap_or_default();
-    if pictures < COSTED as f64 * 20.0 {
-        return Err(Failure::new(format!("in a call of {length} only {pictures} pictures came back")));
-    }
-    Ok(used)
-}
-
 /// The last number of this name in what visavis printed.
-fn number(text: &str, name: &str) -> Option<f64> {
+pub(super) fn number(text: &str, name: &str) -> Option<f64> {
     let (_, rest) = text.rsplit_once(&format!("\"{name}\":"))?;
     rest.split([',', '}']).next()?.parse().ok()
 }
 
 /// Waits for a visavis, and gives what it printed.
-fn finish(mut end: Alive) -> Result<String, Failure> {
+pub(super) fn finish(mut end: Alive) -> Result<String, Failure> {
     let Some(mut stdout) = end.0.stdout.take() else { return Err(Failure::new("no output to read")) };
     let mut text = String::new();
     std::io::Read::read_to_string(&mut stdout, &mut text).map_err(|e| Failure::new(e.to_string()))?;

@@ -3,6 +3,7 @@
 pub mod bench;
 mod chirps;
 mod devices_bench;
+mod devices_cost;
 pub mod fuzz;
 mod inspect_bench;
 pub mod interop;

@@ -67,7 +67,7 @@ impl Room {
         self.dir.join(name)
     }
 
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = around(&self.dir, program);
         command.args(arguments);
         command
