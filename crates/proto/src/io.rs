@@ -398,7 +398,7 @@ pub struct EncoderTarget {
     pub fps: Option<u16>,
     /// Make the next picture one that a decoder can start from.
     pub keyframe: bool,
-    /// The peer misses some of our packets: redundancy, where the codec has any, is worth its bits.
+    /// The peer misses some of our packets, and makes use of redundancy that the codec has against that.
     pub lossy: bool,
 }
 

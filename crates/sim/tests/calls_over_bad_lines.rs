@@ -125,6 +125,18 @@ fn an_encoder_of_sound_is_told_while_its_packets_are_lost() {
 }
 
 #[test]
+fn an_encoder_makes_no_redundancy_for_a_peer_that_has_no_use_for_it() {
+    let mut without = Config::default();
+    without.capabilities.opus.use_inband_fec = false;
+    let mut pair = Pair::new(12, [Config::default(), without], [bad_line(), bad_line()]);
+    pair.call(Side::A, MediaChoice::BOTH, false);
+    pair.run(30 * SECOND);
+    let lossy = |side| pair.targets(side).iter().filter(|(_, _, target)| target.lossy).count();
+    assert_eq!(lossy(Side::A), 0, "{:?}", pair.targets(Side::A));
+    assert!(lossy(Side::B) > 0, "{:?}", pair.targets(Side::B));
+}
+
+#[test]
 fn equal_seeds_give_equal_calls() {
     let run = |seed| {
         let mut pair = Pair::new(seed, [Config::default(), Config::default()], [bad_line(), bad_line()]);

@@ -17,7 +17,7 @@ use crate::rtp::playout::SectionClock;
 use crate::rtp::rtcp::Compound;
 use crate::rtp::session::{ClockMapping, KeyframeMethod, MappingOrigin, PayloadType, RtcpEvent};
 use crate::rtp::{Extension, JitterBuffer, JitterConfig, MediaPacket, Session, SessionConfig};
-use crate::sdp::{Format, NegotiatedSection};
+use crate::sdp::{Encoding, Format, NegotiatedSection};
 use crate::time::Time;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -229,7 +229,7 @@ impl MediaSection {
             size: limits.map(|limits| (limits.width, limits.height)),
             fps: limits.map(|limits| limits.fps),
             keyframe: false,
-            lossy: self.loss_told.is_some(),
+            lossy: self.loss_told.is_some() && self.redundancy_is_of_use(),
         };
         if self.target != Some(target) || resumed.is_some() {
             self.target = Some(target);
@@ -240,6 +240,12 @@ impl MediaSection {
             let target = EncoderTarget { keyframe, ..target };
             core.output(Output::EncoderTarget { call: self.call, section: self.index, target });
         }
+    }
+
+    /// Whether the peer makes use of redundancy in what is sent: without that there SHOULD be none (RFC 7587 section 3.3).
+    fn redundancy_is_of_use(&self) -> bool {
+        let sent = self.agreed.send.first().map(|format| &format.encoding);
+        matches!(sent, Some(Encoding::Opus(opus)) if opus.use_inband_fec)
     }
 
     /// The encoder's bit rate, for the pacer.
