@@ -6,8 +6,8 @@ use crate::sipp::{assert_all_successful, sipp, statistic};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The shares at which both sides' times are compared.
-const SHARES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
+/// The shares at which both sides' times are compared. At 99 % two calls of 150 decide, and whom the machine makes wait is chance.
+const SHARES: [(&str, f64); 3] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95)];
 /// How often they are, at the most: what else the machine does lengthens some times, and shortens none.
 const ROUNDS: usize = 8;
 /// How far apart they may be, milliseconds.
@@ -50,7 +50,7 @@ fn by_sipp(log: &str) -> Vec<f64> {
 #[test]
 fn set_up_times_are_those_that_sipps_caller_measures_against_a_callee_who_waits_for_50_ms() {
     let _alone = alone();
-    let (mut ours, mut theirs) = ([f64::MAX; 4], [f64::MAX; 4]);
+    let (mut ours, mut theirs) = ([f64::MAX; SHARES.len()], [f64::MAX; SHARES.len()]);
     for _ in 0..ROUNDS {
         let callees = Scratch::new();
         let (slow, timed) = (scenario("slow-uas"), scenario("timed-uac"));
@@ -77,7 +77,7 @@ fn set_up_times_are_those_that_sipps_caller_measures_against_a_callee_who_waits_
             break;
         }
     }
-    eprintln!("INVITE to 200 at p50, p90, p95, p99: {ours:.1?} ms here, {theirs:.1?} ms by sipp's caller");
+    eprintln!("INVITE to 200 at p50, p90, p95: {ours:.1?} ms here, {theirs:.1?} ms by sipp's caller");
     for ((name, _), (us, them)) in SHARES.iter().zip(ours.iter().zip(theirs)) {
         assert!(
             (us - them).abs() <= APART,
