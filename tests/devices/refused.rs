@@ -96,7 +96,10 @@ fn each_kind_of_trouble_is_said_in_a_line_of_its_own() {
     let devices = events(&listed, "device");
     for (Card { name, .. }, says) in troubles() {
         let found: Vec<&Value> = devices.iter().filter(|device| device["name"] == name).collect();
-        let shown = if matches!(name, "Vanished card" | "Telephone card" | "Packed card" | "Broken card") {
+        let shown = if matches!(
+            name,
+            "Vanished card" | "Deserted card" | "Telephone card" | "Packed card" | "Broken card"
+        ) {
             0
         } else {
             2
