@@ -20,7 +20,7 @@ const COMPLEXITY: u8 = 5;
 
 /// Sound to Opus packets; with redundancy for the packet before where packets are lost.
 ///
-/// At the bit rates of a call it works by transform (CELT), which takes a quarter of the time that the hybrid mode takes. Below, and where
+/// At the bit rates of a call it works by transform (CELT), which takes a quarter to a half of the hybrid mode's time. Below, and where
 /// packets are lost, linear prediction (SILK) has its part.
 pub struct OpusEncoder {
     format: AudioFormat,
