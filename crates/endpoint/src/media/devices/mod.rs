@@ -14,7 +14,7 @@ use self::speaker::CallSpeaker;
 use super::{Sinks, Sources};
 use crate::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use visavis_media::device::{Choice, DeviceError, DeviceKind, Now};
 use visavis_media::live::voice::VoiceConfig;
@@ -97,6 +97,8 @@ struct Desk {
     otherwise: Arc<dyn Sources>,
     tell: Tell,
     book: Mutex<Book>,
+    /// A session is over, and in the book as such.
+    over: Condvar,
     /// How many are closing devices, or trying lost ones: nothing else is opened before they have.
     closing: Arc<(Mutex<u32>, Condvar)>,
 }
@@ -107,6 +109,8 @@ struct Book {
     holder: Option<(CallHandle, Weak<Session>)>,
     /// Those who were told that they get none.
     refused: BTreeSet<CallHandle>,
+    /// Whose sessions were begun and are not yet among the finished, each as often as there are such.
+    begun: Vec<CallHandle>,
     finished: BTreeMap<CallHandle, DeviceReport>,
 }
 
@@ -119,8 +123,8 @@ impl Devices {
         otherwise: Arc<dyn Sources>,
         tell: impl Fn(CallHandle, DeviceEvent) + Send + Sync + 'static,
     ) -> Self {
-        let (tell, book, closing) = (Box::new(tell), Mutex::default(), Arc::default());
-        Devices(Arc::new(Desk { options, clock, otherwise, tell, book, closing }))
+        let (tell, book, over) = (Box::new(tell), Mutex::default(), Condvar::new());
+        Devices(Arc::new(Desk { options, clock, otherwise, tell, book, over, closing: Arc::default() }))
     }
 
     /// Silences a call's microphone, or lets it be heard again; whether the call has one.
@@ -134,10 +138,13 @@ impl Devices {
 
     /// What the devices did so far in a call, or did in one that is over; `None` where it had none.
     pub fn report(&self, call: CallHandle) -> Option<DeviceReport> {
-        match self.0.session(call) {
-            Some(session) => Some(session.report()),
-            None => lock(&self.0.book).finished.get(&call).cloned(),
+        let Devices(desk) = self;
+        if let Some(session) = desk.session(call) {
+            return Some(session.report());
         }
+        // A session that nobody has any more may still be on its way into the book, on the thread that had it last.
+        let book = desk.over.wait_while(lock(&desk.book), |book| book.begun.contains(&call));
+        book.unwrap_or_else(PoisonError::into_inner).finished.get(&call).cloned()
     }
 }
 
@@ -164,6 +171,7 @@ impl Desk {
             None => {
                 let session = Session::start(call, Arc::clone(self));
                 book.holder = Some((call, Arc::downgrade(&session)));
+                book.begun.push(call);
                 Ok(session)
             }
         };
@@ -184,11 +192,15 @@ impl Desk {
 
     /// A session is over: this is what is left of it.
     fn finished(&self, call: CallHandle, report: DeviceReport) {
-        let finished = &mut lock(&self.book).finished;
+        let Book { begun, finished, .. } = &mut *lock(&self.book);
+        if let Some(at) = begun.iter().position(|begun| *begun == call) {
+            begun.swap_remove(at);
+        }
         finished.insert(call, report);
         if finished.len() > REMEMBERED {
             finished.pop_first();
         }
+        self.over.notify_all();
     }
 
     /// Closes devices, which may take its time.

@@ -127,3 +127,18 @@ fn one_call_has_the_devices_until_it_is_over() {
     let over = devices.report(CALL).expect("it is remembered");
     assert!(over.microphone.is_some() && over.camera.is_none());
 }
+
+#[test]
+fn the_report_is_there_whoever_had_the_devices_last() {
+    let (devices, _) = absent(&[DeviceKind::Microphone]);
+    for call in (0..50).map(CallHandle) {
+        // The thread that opens devices or tries them again may be the last to let go of them.
+        let last = wait(|| devices.0.claim(call));
+        let book = lock(&devices.0.book);
+        let ends = std::thread::spawn(move || drop(last));
+        std::thread::sleep(Duration::from_millis(2));
+        drop(book);
+        assert!(devices.report(call).is_some(), "{call:?}");
+        ends.join().expect("it ends");
+    }
+}
