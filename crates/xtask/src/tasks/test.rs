@@ -32,8 +32,10 @@ pub fn run() -> Steps {
     });
     steps.step("devices", "what only a build with devices and a window has", || {
         // All at once: another choice of packages would be another choice of their dependencies' features, and so another build.
-        let features = "visavis/devices,visavis/window,visavis-media/devices,visavis-window/native";
-        let live = ["-p", "visavis", "-p", "visavis-media", "-p", "visavis-window", "--features", features];
+        let features =
+            "visavis/devices,visavis/window,visavis-endpoint/devices,visavis-media/devices,visavis-window/native";
+        let packages = ["visavis", "visavis-endpoint", "visavis-media", "visavis-window"];
+        let live = [&packages.map(|package| ["-p", package]).concat()[..], &["--features", features]].concat();
         cargo(&[&["clippy"], &live[..], &["--all-targets", "--", "-D", "warnings"]].concat()).show()?;
         let tests = ["--lib", "--bin", "visavis", "--test", "devices", "--test", "window"];
         cargo(&[&["test"], &live[..], &tests].concat()).show()
