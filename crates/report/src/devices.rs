@@ -47,7 +47,8 @@ pub struct MicrophoneReport {
     pub device_overruns: u64,
     /// How much slower the call's clock is than the device's, parts in a million.
     pub drift_ppm: Option<f64>,
-    /// How long sound is in the device and the sound server, by their own word, milliseconds.
+    /// How long sound is in the device and the sound server, by their own word, a mean of the last second or two,
+    /// milliseconds.
     pub device_ms: Option<f64>,
     /// From there to the encoder, milliseconds.
     pub waiting_ms: Option<f64>,
@@ -76,7 +77,8 @@ pub struct SpeakerReport {
     pub drift_ppm: Option<f64>,
     /// From the time to play sound at to the device, milliseconds.
     pub waiting_ms: Option<f64>,
-    /// How long sound is in the device and the sound server, by their own word, milliseconds.
+    /// How long sound is in the device and the sound server, by their own word, a mean of the last second or two,
+    /// milliseconds.
     pub device_ms: Option<f64>,
 }
 

@@ -29,10 +29,13 @@ pub(super) struct Health {
     xruns: AtomicU64,
     /// Of errors in a row: the callbacks at the newest, and when the first was.
     stumbled: Mutex<Option<(u64, Instant)>>,
-    /// How long sound is in the device, nanoseconds; [`UNKNOWN`] before it was said.
+    /// How long sound is in the device, a mean, nanoseconds; [`UNKNOWN`] before it was said.
     latency: AtomicU64,
     callbacks: AtomicU64,
 }
+
+/// How many callbacks the mean of the latency goes back: a second or two.
+const AVERAGED: i64 = 256;
 
 /// No latency.
 const UNKNOWN: u64 = u64::MAX;
@@ -121,11 +124,16 @@ impl Health {
     /// for the first time, which makes its thread quiet.
     pub(super) fn called(&self, latency: Option<Duration>) {
         self.newest.store(self.opened.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        if self.callbacks.fetch_add(1, Ordering::Relaxed) == 0 {
+        let before = self.callbacks.fetch_add(1, Ordering::Relaxed);
+        if before == 0 {
             quiet();
         }
         if let Some(latency) = latency {
-            self.latency.store(latency.as_nanos() as u64, Ordering::Relaxed);
+            let (latency, mean) = (latency.as_nanos() as u64, self.latency.load(Ordering::Relaxed));
+            let mean = if mean == UNKNOWN { latency } else { mean };
+            // The only thread that writes it. A device that is behind for once has all of its sound, or none.
+            let change = (latency as i64 - mean as i64) / (before as i64 + 1).min(AVERAGED);
+            self.latency.store(mean.saturating_add_signed(change), Ordering::Relaxed);
         }
     }
 
@@ -146,7 +154,8 @@ pub struct StreamStatus {
     pub callbacks: u64,
     /// Times that the device ran out of sound or of room, by its own count.
     pub xruns: u64,
-    /// How long sound is in the device and the sound server, by their own word; `None` where they say nothing.
+    /// How long sound is in the device and the sound server, by their own word, a mean of the last second or two;
+    /// `None` where they say nothing.
     pub latency: Option<Duration>,
 }
 
@@ -174,6 +183,22 @@ mod tests {
             assert!(is_lost(&health(), callbacks, 20 * PATIENCE), "{callbacks} callbacks for each error");
         }
         assert!(!is_lost(&health(), 2, PATIENCE + PATIENCE / 5));
+    }
+
+    #[test]
+    fn the_latency_is_a_mean_that_one_callback_alone_does_not_change() {
+        let health = Health::new(DeviceKind::Microphone, "card");
+        let latency = |millis: &[u64]| {
+            for millis in millis {
+                health.called(Some(Duration::from_millis(*millis)));
+            }
+            health.status().latency.map(|latency| latency.as_micros())
+        };
+        assert_eq!(latency(&[]), None);
+        assert_eq!(latency(&[10, 10, 10, 10]), Some(10_000));
+        assert_eq!(latency(&[4]), Some(8_800), "one of five callbacks");
+        assert!(latency(&[20; 1_000]).is_some_and(|micros| (19_700..=20_000).contains(&micros)));
+        assert!(latency(&[0]).is_some_and(|micros| (19_600..19_950).contains(&micros)));
     }
 
     #[test]
