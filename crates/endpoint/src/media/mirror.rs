@@ -6,18 +6,18 @@
 //! of it for a frame.
 
 use super::pool::Address;
-use super::send::{Outlet, aim};
+use super::send::{Outlet, aim, open_encoder};
 use super::{MediaActor, Work};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use visavis_media::codec::{self, AudioEncoder, CodecError};
+use visavis_media::codec::{AudioEncoder, CodecError};
 use visavis_media::picture::Picture;
 use visavis_media::resample::Resampler;
 use visavis_media::sound::{Pcm, Reblock};
 use visavis_media::source::VideoSource;
 use visavis_proto::Time;
 use visavis_proto::frame::AudioFormat;
-use visavis_proto::io::MediaFormat;
+use visavis_proto::io::{EncoderTarget, MediaFormat};
 
 /// The size and the pictures a second that are assumed until some have come.
 const ASSUMED: ((u32, u32), f64) = ((640, 480), 30.0);
@@ -132,8 +132,12 @@ pub(crate) struct MirrorSound {
 }
 
 impl MirrorSound {
-    pub(super) fn new(format: AudioFormat, bitrate: Option<u32>, outlet: Outlet) -> Result<Self, CodecError> {
-        let encoder = codec::open_audio_encoder(&format, bitrate)?;
+    pub(super) fn new(
+        format: AudioFormat,
+        target: Option<&EncoderTarget>,
+        outlet: Outlet,
+    ) -> Result<Self, CodecError> {
+        let encoder = open_encoder(&format, target)?;
         let reblock = Reblock::new(format.samples_per_frame as usize);
         Ok(MirrorSound { encoder, format, resampler: None, reblock, outlet })
     }

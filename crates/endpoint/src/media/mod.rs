@@ -252,14 +252,14 @@ fn open(
 ) -> Result<Option<MediaActor>, CodecError> {
     match format {
         MediaFormat::Audio(format) => {
-            let (format, bitrate) = (format.clone(), target.map(|t| t.bitrate));
+            let format = format.clone();
             if let Sending::Mirror = send {
-                return MirrorSound::new(format, bitrate, outlet).map(|s| Some(MediaActor::MirrorSound(s)));
+                return MirrorSound::new(format, target, outlet).map(|s| Some(MediaActor::MirrorSound(s)));
             }
             let Some(source) = send.sources().and_then(|sources| sources.audio(outlet.call)) else {
                 return Ok(None);
             };
-            AudioSender::new(source, format, bitrate, outlet).map(|s| Some(MediaActor::Audio(s)))
+            AudioSender::new(source, format, target, outlet).map(|s| Some(MediaActor::Audio(s)))
         }
         MediaFormat::Video(format) => {
             let source = match send {

@@ -163,6 +163,18 @@ pub(super) fn frame_rate(source: f64, format: &VideoFormat, target: &EncoderTarg
     scale::max_frame_rate(size, format).min(wanted).min(source as f32).max(1.0)
 }
 
+/// Opens an encoder of sound; without a target its codec's own bit rate is taken.
+pub(super) fn open_encoder(
+    format: &AudioFormat,
+    target: Option<&EncoderTarget>,
+) -> Result<Box<dyn AudioEncoder>, CodecError> {
+    let mut encoder = codec::open_audio_encoder(format, target.map(|target| target.bitrate))?;
+    if let Some(target) = target {
+        encoder.set_lossy(target.lossy)?;
+    }
+    Ok(encoder)
+}
+
 /// Tells an encoder of sound what to make from now on.
 pub(super) fn aim(encoder: &mut dyn AudioEncoder, target: &EncoderTarget) {
     let told = encoder.set_bitrate(target.bitrate).and_then(|_| encoder.set_lossy(target.lossy));
@@ -186,10 +198,10 @@ impl AudioSender {
     pub(super) fn new(
         source: Box<dyn AudioSource>,
         format: AudioFormat,
-        bitrate: Option<u32>,
+        target: Option<&EncoderTarget>,
         outlet: Outlet,
     ) -> Result<Self, CodecError> {
-        let encoder = codec::open_audio_encoder(&format, bitrate)?;
+        let encoder = open_encoder(&format, target)?;
         Ok(AudioSender { source, encoder, format, due: None, outlet, ended: false })
     }
 
@@ -261,6 +273,7 @@ pub(super) fn remix(sound: Pcm, format: &AudioFormat) -> Result<Pcm, CodecError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use visavis_media::source::tone::ToneSource;
     use visavis_proto::frame::{Codec, ReceivedFrame};
 
     fn format(max_fs: u32, max_mbps: u32, max_size: Option<(u16, u16)>) -> VideoFormat {
@@ -343,5 +356,29 @@ mod tests {
         assert_eq!(frame_rate(30.0, &format(396, 5_940, None), &TARGET, (352, 288)), 15.0);
         let slow = EncoderTarget { fps: Some(10), ..TARGET };
         assert_eq!(frame_rate(30.0, &level_1_3, &slow, (352, 288)), 10.0);
+    }
+
+    #[test]
+    fn sound_has_redundancy_from_the_first_frame_where_packets_are_lost() {
+        let format = AudioFormat {
+            codec: Codec::Opus,
+            sample_rate: 48_000,
+            clock_rate: 48_000,
+            channels: 1,
+            samples_per_frame: 960,
+            config: Default::default(),
+            max_bitrate: None,
+        };
+        for lossy in [false, true] {
+            let target = EncoderTarget { bitrate: 40_000, lossy, ..TARGET };
+            let mut encoder = open_encoder(&format, Some(&target)).unwrap();
+            let mut source = ToneSource::new(Default::default());
+            let mut coded = (1..=20u64).filter_map(|n| {
+                let sound = source.pull(Time::from_millis(20 * n), 48_000, 960).unwrap();
+                encoder.encode(&remix(sound, &format).unwrap()).unwrap()
+            });
+            // RFC 6716 section 3.1: configurations from 16 on are CELT only, which has none.
+            assert_eq!(coded.all(|frame| frame.data[0] >> 3 < 16), lossy);
+        }
     }
 }
