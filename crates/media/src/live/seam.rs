@@ -13,6 +13,8 @@ pub(super) struct Seam {
     newest: Box<[i16]>,
     /// What `newest` was where the sound broke off.
     broken: Box<[i16]>,
+    /// The loudest of that: its tail is no louder.
+    loudest: f32,
     /// Whether sound went by since the last break.
     sounding: bool,
     /// Frames of the tail that are still to come.
@@ -27,7 +29,8 @@ impl Seam {
         let length = (sample_rate * FADE_MS / 1_000) as usize;
         let channels = usize::from(channels);
         let newest: Box<[i16]> = vec![0; (length + 1) * channels].into();
-        Seam { channels, length, broken: newest.clone(), newest, sounding: false, tail: 0, swell: length }
+        let broken = newest.clone();
+        Seam { channels, length, newest, broken, loudest: 0.0, sounding: false, tail: 0, swell: length }
     }
 
     /// Real sound goes by: it swells up where it comes after a break, over the tail of what was before.
@@ -58,6 +61,7 @@ impl Seam {
             return;
         }
         self.broken.copy_from_slice(&self.newest);
+        self.loudest = self.broken.iter().map(|sample| sample.unsigned_abs()).max().map_or(0.0, f32::from);
         (self.tail, self.swell) = (self.length, self.length);
     }
 
@@ -78,7 +82,7 @@ impl Seam {
     }
 
     /// The tail's next sample: the newest sound turned around its last sample, so that neither its value nor
-    /// its slope jumps, dying away.
+    /// its slope jumps, dying away. Turned around a peak it would be thrice as high.
     fn dying(&self, channel: usize) -> f32 {
         if self.tail == 0 {
             return 0.0;
@@ -88,7 +92,7 @@ impl Seam {
         let (value, mirrored) =
             (f32::from(self.broken[last]), f32::from(self.broken[last - made * self.channels]));
         let gain = (self.tail - 1) as f32 / self.length as f32;
-        (2.0 * value - mirrored).clamp(-32_768.0, 32_767.0) * gain * gain
+        (2.0 * value - mirrored).clamp(-self.loudest, self.loudest) * gain * gain
     }
 
     fn remember(&mut self, samples: &[i16]) {
@@ -123,6 +127,20 @@ mod tests {
             let step = sound.windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).abs()).max();
             // The sine's own steepest step is 942.
             assert!(step < Some(1_400), "{gap}: {step:?}");
+        }
+    }
+
+    #[test]
+    fn a_tail_is_no_louder_than_what_was_before_it() {
+        for end in 1_600..1_655 {
+            let mut sound = tone(300.0, 16_000, 3_200, 8_000.0);
+            let mut seam = Seam::new(16_000, 1);
+            let (before, gap) = sound.split_at_mut(end);
+            seam.pass(before);
+            seam.break_off();
+            seam.fill(gap);
+            let loudest = sound.iter().map(|sample| sample.unsigned_abs()).max();
+            assert!(loudest <= Some(8_000), "broken off at {end}: {loudest:?}");
         }
     }
 
