@@ -157,14 +157,12 @@ fn what_is_said_at_one_end_is_heard_at_the_other() {
         raw.chunks_exact(4).map(|f| f64::from(i16::from_le_bytes([f[at], f[at + 1]]))).collect()
     };
     let (said, heard) = (chirps(&side(0)), chirps(&side(2)));
-    assert!(heard.len() >= 5, "{said:?} {heard:?}");
     let mut delays: Vec<f64> = heard
         .iter()
-        .map(|ear| {
-            let mouth = said.iter().rev().find(|mouth| *mouth < ear).expect("nothing is heard unsaid");
-            (ear - mouth) * 1e3
-        })
+        // What was said before the recording began is in it at its ear alone.
+        .filter_map(|ear| said.iter().rev().find(|mouth| *mouth < ear).map(|mouth| (ear - mouth) * 1e3))
         .collect();
+    assert!(delays.len() >= 5, "{said:?} {heard:?}");
     // What it is on a quiet machine stands in docs/benchmarks.md.
     delays.sort_by(f64::total_cmp);
     assert!(delays[0] >= 10.0 && delays[delays.len() / 2] < 500.0, "{delays:?}");
