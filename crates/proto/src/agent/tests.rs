@@ -1,9 +1,11 @@
 //! Two agents on a wire with a delay and nothing else: what a whole call looks like from outside.
 
 mod by_hand;
+mod ends;
 mod extensions;
 mod outcomes;
 mod paths;
+mod reinvite;
 mod shape;
 
 use super::*;
@@ -304,21 +306,6 @@ fn an_invite_with_sound_and_pictures_stays_below_the_size_that_udp_carries_whole
 }
 
 #[test]
-fn the_callee_hangs_up_too() {
-    let mut wire = Wire::new([Config::default(), Config::default()]);
-    wire.call();
-    wire.run(Duration::from_millis(100));
-    let call = wire.incoming();
-    wire.command(1, Command::Hangup { call });
-    wire.run(Duration::from_secs(70));
-    assert_eq!(
-        (wire.ended(0), wire.ended(1)),
-        (Some(&EndReason::RemoteHangup), Some(&EndReason::LocalHangup))
-    );
-    wire.assert_idle();
-}
-
-#[test]
 fn a_late_offer_is_made_by_the_callee_and_answered_in_the_ack() {
     let mut wire = Wire::new([Config::default(), Config::default()]);
     let call = wire.call_with(true, MediaChoice::BOTH);
@@ -328,140 +315,6 @@ fn a_late_offer_is_made_by_the_callee_and_answered_in_the_ack() {
     assert_eq!(wire.sections(1).len(), 2);
     wire.command(0, Command::Hangup { call });
     wire.run(Duration::from_secs(70));
-    wire.assert_idle();
-}
-
-#[test]
-fn hold_and_resume_turn_the_directions_on_both_sides() {
-    let mut wire = Wire::new([Config::default(), Config::default()]);
-    let call = wire.call();
-    wire.run(Duration::from_millis(100));
-    wire.command(0, Command::Hold { call });
-    wire.run(Duration::from_millis(100));
-    assert_eq!(wire.sections(0)[0].direction, Direction::SendOnly);
-    assert_eq!(wire.sections(1)[0].direction, Direction::RecvOnly);
-    wire.command(0, Command::Resume { call });
-    wire.run(Duration::from_millis(100));
-    assert_eq!(wire.sections(1)[1].direction, Direction::SendRecv);
-    wire.command(0, Command::Hangup { call });
-    wire.run(Duration::from_secs(70));
-    wire.assert_idle();
-}
-
-#[test]
-fn pictures_are_added_to_a_call_and_taken_away_again() {
-    let mut wire = Wire::new([Config::default(), Config::default()]);
-    let call = wire.call_with(false, MediaChoice { audio: true, video: false });
-    wire.run(Duration::from_millis(100));
-    assert_eq!(wire.sections(1).len(), 1);
-    wire.command(0, Command::Reinvite { call, media: MediaChoice::BOTH });
-    wire.run(Duration::from_millis(100));
-    assert!(wire.sections(1)[1].active && wire.sections(0)[1].active);
-    let theirs = wire.incoming();
-    wire.send(1, theirs, 1, idr(2000), 0);
-    wire.run(Duration::from_millis(100));
-    assert_eq!(wire.frames(0, Codec::H264).len(), 1);
-    wire.command(0, Command::Reinvite { call, media: MediaChoice { audio: true, video: false } });
-    wire.run(Duration::from_millis(100));
-    assert!(!wire.sections(1)[1].active && wire.sections(0)[0].active);
-    wire.command(0, Command::Hangup { call });
-    wire.run(Duration::from_secs(70));
-    wire.assert_idle();
-}
-
-#[test]
-fn re_invites_that_cross_both_get_through_in_the_end() {
-    let mut wire = Wire::new([Config::default(), Config::default()]);
-    let call = wire.call();
-    wire.run(Duration::from_millis(100));
-    let theirs = wire.incoming();
-    wire.command(0, Command::Hold { call });
-    wire.command(1, Command::Hold { call: theirs });
-    wire.run(Duration::from_secs(10));
-    assert_eq!(wire.sections(0)[0].direction, Direction::Inactive);
-    assert_eq!(wire.sections(1)[0].direction, Direction::Inactive);
-    let glare =
-        wire.events.iter().flatten().filter(|e| matches!(e, Event::Answered { status: 491, .. })).count();
-    assert_eq!(glare, 2);
-    wire.command(0, Command::Hangup { call });
-    wire.run(Duration::from_secs(70));
-    wire.assert_idle();
-}
-
-#[test]
-fn a_caller_that_gives_up_cancels_and_the_callee_hears_of_it() {
-    let ask = Config { answer: AnswerPolicy::Ask, ..Config::default() };
-    let mut wire = Wire::new([Config::default(), ask]);
-    let call = wire.call();
-    wire.run(Duration::from_millis(100));
-    let theirs = wire.incoming();
-    wire.command(1, Command::Ring { call: theirs, status: 180 });
-    wire.run(Duration::from_millis(100));
-    wire.command(0, Command::Hangup { call });
-    wire.run(Duration::from_secs(70));
-    assert_eq!((wire.ended(0), wire.ended(1)), (Some(&EndReason::LocalHangup), Some(&EndReason::Cancelled)));
-    wire.assert_idle();
-}
-
-#[test]
-fn a_call_that_rings_too_long_is_cancelled() {
-    let ask = Config { answer: AnswerPolicy::Ask, ..Config::default() };
-    let mut wire = Wire::new([Config::default(), ask]);
-    wire.call();
-    wire.run(Duration::from_secs(100));
-    assert!(matches!(wire.ended(0), Some(EndReason::NoResponse { .. })), "{:?}", wire.ended(0));
-    assert_eq!(wire.ended(1), Some(&EndReason::Cancelled));
-    wire.assert_idle();
-}
-
-#[test]
-fn a_caller_gives_up_soon_on_an_address_where_nobody_is() {
-    let mut wire = Wire::new([Config::default(), Config::default()]);
-    wire.agents[1].1 = "192.0.2.9:16402".parse().unwrap();
-    let handle = wire.agents[0].0.new_call();
-    let request = CallRequest {
-        target: "sip:bob@192.0.2.2:16402".into(),
-        destination: "192.0.2.2:16402".parse().unwrap(),
-        local: wire.agents[0].1.ip(),
-        media: MediaChoice::BOTH,
-        late_offer: false,
-        ring_timeout: Duration::from_secs(3),
-        path: None,
-    };
-    wire.command(0, Command::Call(handle, Box::new(request)));
-    wire.run(Duration::from_secs(8));
-    let silent =
-        matches!(wire.ended(0), Some(EndReason::NoResponse { what }) if what.starts_with("no response"));
-    assert!(silent, "{:?}", wire.ended(0));
-    wire.run(Duration::from_secs(70));
-    wire.assert_idle();
-}
-
-#[test]
-fn a_declined_call_tells_its_status_and_one_without_a_common_codec_says_why() {
-    let busy = Config { answer: AnswerPolicy::Decline(486), ..Config::default() };
-    let mut wire = Wire::new([Config::default(), busy]);
-    wire.call();
-    wire.run(Duration::from_secs(70));
-    assert!(matches!(wire.ended(0), Some(EndReason::Refused { status: 486, .. })));
-    assert_eq!(wire.ended(1), Some(&EndReason::Rejected(486)));
-    wire.assert_idle();
-
-    let mut opus = Config { media: MediaChoice { audio: true, video: false }, ..Config::default() };
-    opus.capabilities.audio = vec![crate::sdp::AudioCodec::Opus];
-    let mut pcmu = Config::default();
-    pcmu.capabilities.audio = vec![crate::sdp::AudioCodec::Pcmu];
-    let mut wire = Wire::new([opus, pcmu]);
-    wire.call();
-    wire.run(Duration::from_secs(70));
-    match wire.ended(0) {
-        Some(EndReason::Refused { status: 488, reason }) => {
-            assert!(reason.contains("Warning") || reason.contains("305"), "{reason}")
-        }
-        other => panic!("{other:?}"),
-    }
-    // Nobody was rung for it.
-    assert!(wire.events[1].is_empty(), "{:?}", wire.events[1]);
     wire.assert_idle();
 }
 
@@ -538,38 +391,6 @@ fn a_message_without_response_is_told_by_its_method() {
 }
 
 #[test]
-fn a_call_without_media_ends_after_the_silence_that_was_set() {
-    let strict = Config { media_silence: Some(Duration::from_secs(30)), ..Config::default() };
-    let mut wire = Wire::new([strict, Config::default()]);
-    wire.call();
-    wire.run(Duration::from_secs(120));
-    assert!(matches!(wire.ended(0), Some(EndReason::NoResponse { what }) if what.contains("no media")));
-    assert_eq!(wire.ended(1), Some(&EndReason::RemoteHangup));
-    wire.assert_idle();
-}
-
-#[test]
-fn packets_of_a_section_that_is_gone_are_not_taken_for_those_of_another() {
-    let mut wire = Wire::new([Config::default(), Config::default()]);
-    let call = wire.call_with(false, MediaChoice { audio: false, video: true });
-    wire.run(Duration::from_millis(100));
-    let theirs = wire.incoming();
-    wire.command(0, Command::Reinvite { call, media: MediaChoice { audio: true, video: false } });
-    for n in 0..5 {
-        wire.send(1, theirs, 0, idr(3000 + n), 0);
-        wire.run(Duration::from_millis(7));
-    }
-    wire.run(Duration::from_secs(1));
-    let others = wire.events[0]
-        .iter()
-        .filter(|e| matches!(e, Event::Frame { frame, .. } if frame.codec != Codec::H264));
-    assert_eq!(others.count(), 0);
-    wire.command(0, Command::Hangup { call });
-    wire.run(Duration::from_secs(70));
-    wire.assert_idle();
-}
-
-#[test]
 fn media_from_an_address_that_the_peer_never_named_are_taken_by_their_announced_ssrc() {
     let mut wire = Wire::new([Config::default(), Config::default()]);
     wire.media_from[0] = Some("198.51.100.7:5004".parse().unwrap());
@@ -590,23 +411,4 @@ fn media_from_an_address_that_the_peer_never_named_are_taken_by_their_announced_
     let datagram = Datagram { socket: SocketId(0), local, remote, data: &stranger, received: wire.now };
     wire.agents[1].0.handle(wire.now, Input::Datagram(datagram));
     assert_eq!(wire.agents[1].0.counters().dropped.rtp_stray, 1);
-}
-
-#[test]
-fn closing_ends_every_call_and_takes_no_more() {
-    let mut wire = Wire::new([Config::default(), Config::default()]);
-    for _ in 0..5 {
-        wire.call();
-    }
-    wire.run(Duration::from_millis(200));
-    assert_eq!(wire.agents[1].0.calls(), 5);
-    wire.command(1, Command::Shutdown);
-    wire.run(Duration::from_millis(100));
-    wire.call();
-    wire.run(Duration::from_secs(70));
-    let refused = wire.events[0]
-        .iter()
-        .any(|e| matches!(e, Event::Ended { reason: EndReason::Refused { status: 480, .. }, .. }));
-    assert!(refused);
-    wire.assert_idle();
 }
