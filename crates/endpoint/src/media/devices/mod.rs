@@ -27,7 +27,7 @@ use visavis_report::DeviceReport;
 /// Calls that are remembered for [`Devices::report`] once they are over.
 const REMEMBERED: usize = 64;
 
-/// How long devices of a call may take to close before the next call's are opened all the same.
+/// How long devices of a call may take to close before the next call's are opened, or what became of them is told, all the same.
 const CLOSING: Duration = Duration::from_secs(3);
 
 /// Which devices calls get.
@@ -143,8 +143,10 @@ impl Devices {
             return Some(session.report());
         }
         // A session that nobody has any more may still be on its way into the book, on the thread that had it last.
-        let book = desk.over.wait_while(lock(&desk.book), |book| book.begun.contains(&call));
-        book.unwrap_or_else(PoisonError::into_inner).finished.get(&call).cloned()
+        let on_its_way = |book: &mut Book| book.begun.contains(&call);
+        let waited = desk.over.wait_timeout_while(lock(&desk.book), CLOSING, on_its_way);
+        let (book, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        book.finished.get(&call).cloned()
     }
 }
 
