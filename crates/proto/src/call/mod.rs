@@ -2,10 +2,12 @@
 //!
 //! One file for each thing that happens in a call: [`invite`] begins it, [`reinvite`] changes it, [`bye`] and
 //! [`cancel`] end it, [`message`] and [`info`] happen inside it, [`ske`] agrees on keys, [`path`] keeps to the way
-//! that was found; [`media`] is what it is for.
+//! that was found; [`media`] is what it is for. What comes from outside goes through [`arrive`], and its dialog's messages leave
+//! through [`send`].
 
 mod accept;
 mod announce;
+mod arrive;
 mod bye;
 mod cancel;
 mod command;
@@ -19,6 +21,7 @@ mod path;
 mod ports;
 mod reinvite;
 pub(crate) mod section;
+mod send;
 mod ske;
 mod timer;
 
@@ -32,17 +35,12 @@ use self::reinvite::Exchange;
 use self::ske::KeyExchange;
 use self::timer::{Timer, Timers};
 use crate::agent::core::Core;
-use crate::frame::EncodedFrame;
 use crate::frame::MediaKind;
-use crate::io::{
-    CallHandle, Datagram, EndReason, Event, MediaChoice, OpenError, Party, Path, RequestId, Section,
-    SectionStats, SocketId,
-};
-use crate::rtp::rtcp::Compound;
+use crate::io::{CallHandle, EndReason, Event, MediaChoice, Party, Path, RequestId, Section, SectionStats};
 use crate::sdp::{LocalMedia, LocalStream, Negotiated, OfferAnswer, SessionDescription};
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::transaction::{ClientKey, Endpoint, ServerKey};
-use crate::sip::{HeaderName, Method, NameAddr, NameAddrBuf, Request, Response, UriBuf};
+use crate::sip::{Method, NameAddr};
 use crate::time::Time;
 use rand_core::RngCore;
 use std::collections::VecDeque;
@@ -205,176 +203,6 @@ impl Call {
         std::mem::take(&mut self.news)
     }
 
-    /// A request inside the dialog.
-    pub(crate) fn request(&mut self, now: Time, core: &mut Core, key: ServerKey, request: &Request) {
-        if let Some(dialog) = &mut self.dialog
-            && let Err(error) = dialog.accept_sequence(request)
-        {
-            tracing::debug!(%error, call = self.handle.0, "a request is out of order");
-            return self.respond(now, core, key, request, 500);
-        }
-        match request.method {
-            Method::Invite => self.reinvited(now, core, key, request),
-            Method::Bye => self.bye_received(now, core, key, request),
-            Method::Message => self.message_received(now, core, key, request),
-            Method::Info => self.info_received(now, core, key, request),
-            Method::Options => {
-                let mut response = self.response(core, request, 200);
-                crate::agent::describe(&mut response);
-                core.respond(now, key, response);
-            }
-            _ => self.respond(now, core, key, request, 405),
-        }
-    }
-
-    /// The response to a request of ours.
-    pub(crate) fn response_received(
-        &mut self,
-        now: Time,
-        core: &mut Core,
-        key: ClientKey,
-        response: Response,
-    ) {
-        match &self.phase {
-            Phase::Inviting(inviting) if inviting.key == Some(key) => {
-                return self.invite_answered(now, core, response);
-            }
-            Phase::Leaving { bye: Some(bye), .. } if *bye == key => {
-                if !response.is_provisional() {
-                    self.left(now, core);
-                }
-                return;
-            }
-            Phase::Over => return,
-            _ => {}
-        }
-        if response.is_success() && response.headers.cseq().is_ok_and(|c| c.method == Method::Invite) {
-            return self.accepted_again(now, core, key, response);
-        }
-        if response.is_provisional() {
-            return;
-        }
-        self.asked.retain(|(asked, _)| *asked != key);
-        if self.ske_answered(now, core, key, Some(&response)) {
-            return;
-        }
-        self.request_answered(core, key, Some((response.status, response.reason_text())));
-        self.answered(now, core, &response);
-    }
-
-    /// No response to a request of ours came in time.
-    pub(crate) fn no_response(&mut self, now: Time, core: &mut Core, key: ClientKey) {
-        if self.ske_answered(now, core, key, None) {
-            return self.asked.retain(|(asked, _)| *asked != key);
-        }
-        match &self.phase {
-            Phase::Inviting(inviting) if inviting.key == Some(key) => self.invite_unanswered(now, core),
-            Phase::Leaving { bye: Some(bye), .. } if *bye == key => self.left(now, core),
-            Phase::Over => {}
-            _ if self.exchange.as_ref().is_some_and(|e| e.key == key) => {
-                let exchange = self.exchange.take();
-                let request = exchange.and_then(|e| e.wanted.request);
-                self.report(core, request, Err(command::unanswered()));
-                // RFC 3261 section 12.2.1.2: a request in a dialog that times out ends the dialog.
-                let what = format!("no response to re-INVITE from {} in time", self.way.remote);
-                self.hangup(now, core, EndReason::NoResponse { what });
-            }
-            _ => {
-                let asked = self.asked.iter().position(|(asked, _)| *asked == key);
-                let Some((_, method)) = asked.map(|at| self.asked.remove(at)) else { return };
-                self.request_answered(core, key, None);
-                let (call, method) = (self.handle, method.as_str().to_owned());
-                core.event(Event::Answered { call, method, status: 408, reason: "no response".into() });
-            }
-        }
-    }
-
-    pub(crate) fn frame(&mut self, now: Time, core: &mut Core, section: usize, frame: EncodedFrame) {
-        if !matches!(self.phase, Phase::Leaving { .. } | Phase::Over) && !core.config.signalling_only {
-            self.media.frame(now, core, section, &frame);
-        }
-    }
-
-    pub(crate) fn rtp(&mut self, now: Time, core: &mut Core, section: usize, datagram: &Datagram<'_>) {
-        if !matches!(self.phase, Phase::Leaving { .. } | Phase::Over) {
-            self.media.rtp(now, core, section, datagram);
-            self.heard_again(now);
-            self.listen(core);
-        }
-    }
-
-    pub(crate) fn rtcp(
-        &mut self,
-        _now: Time,
-        core: &mut Core,
-        datagram: &Datagram<'_>,
-        compound: &Compound<'_>,
-    ) -> bool {
-        self.media.rtcp(core, datagram, compound)
-    }
-
-    /// Whether RTCP of this call is SRTCP, or will be.
-    pub(crate) fn is_protected(&self) -> bool {
-        !self.media.crypto.is_clear()
-    }
-
-    /// Takes an SRTCP packet; whether it is one of this call's.
-    pub(crate) fn srtcp(&mut self, core: &mut Core, datagram: &Datagram<'_>) -> bool {
-        self.media.srtcp(core, datagram)
-    }
-
-    /// Does what is due.
-    pub(crate) fn timeout(&mut self, now: Time, core: &mut Core) {
-        self.resend_2xx(now, core);
-        while let Some(timer) = self.timers.expired(now) {
-            match timer {
-                Timer::Ring => self.hangup(now, core, self.not_answered(now)),
-                Timer::Glare => self.next_wish(now, core),
-                Timer::Silence => self.silence(now, core),
-                Timer::Path => self.path_silent(now),
-                Timer::Keys => self.follow_key_exchange(now, core),
-                Timer::Info => {}
-                Timer::Leave => self.left(now, core),
-            }
-        }
-        if matches!(self.phase, Phase::Up | Phase::Inviting(_) | Phase::Offered(_))
-            && !core.config.signalling_only
-        {
-            self.media.timeout(now, core);
-        }
-    }
-
-    pub(crate) fn next_deadline(&self, core: &Core) -> Option<Time> {
-        let media = match self.phase {
-            Phase::Leaving { .. } | Phase::Over => None,
-            _ if core.config.signalling_only => None,
-            _ => self.media.next_deadline(),
-        };
-        let unacknowledged = self.unacknowledged.as_ref().and_then(Unacknowledged::deadline);
-        [self.timers.next(), media, unacknowledged].into_iter().flatten().min()
-    }
-
-    /// The answer to an [`Output::OpenSocket`](crate::io::Output::OpenSocket) of this call.
-    pub(crate) fn socket_opened(
-        &mut self,
-        now: Time,
-        core: &mut Core,
-        request: RequestId,
-        result: Result<(SocketId, SocketAddr), OpenError>,
-    ) {
-        if let Err(error) = self.ports.opened(core, &mut self.news.sockets, request, result) {
-            let what = format!("no ports for media: {}", error.0);
-            return self.give_up(now, core, EndReason::Failed { what });
-        }
-        if self.ports.are_ready() {
-            match &self.phase {
-                Phase::Inviting(inviting) if inviting.key.is_none() => self.invite(now, core),
-                Phase::Offered(offered) if offered.accepted => self.accept(now, core),
-                _ => {}
-            }
-        }
-    }
-
     /// Ends a call that cannot come about.
     fn give_up(&mut self, now: Time, core: &mut Core, reason: EndReason) {
         if matches!(&self.phase, Phase::Inviting(i) if i.key.is_none()) {
@@ -448,68 +276,6 @@ impl Call {
             core.event(Event::Media { call: self.handle, sections });
         }
         self.listen(core);
-    }
-
-    /// A response within the dialog, or before there is one.
-    fn response(&self, core: &mut Core, request: &Request, status: u16) -> Response {
-        match &self.dialog {
-            Some(dialog) => dialog.response(request, status),
-            None => core.response(request, status),
-        }
-    }
-
-    fn respond(&mut self, now: Time, core: &mut Core, key: ServerKey, request: &Request, status: u16) {
-        let mut response = self.response(core, request, status);
-        if status == 405 {
-            response.headers.push(HeaderName::Allow, crate::agent::core::ALLOW);
-        }
-        core.respond(now, key, response);
-    }
-
-    /// Where a request in the dialog goes: where its route leads if that is an address that our socket can
-    /// reach, else where the peer signals from. A way that was found is the only one.
-    fn way_of(&self, dialog: &Dialog) -> Endpoint {
-        if self.path.is_some() {
-            return self.way;
-        }
-        let destination = dialog.destination();
-        let reachable = |a: &SocketAddr| a.is_ipv4() == self.way.local.is_ipv4() && a.port() != 0;
-        let specified = |a: &SocketAddr| !a.ip().is_unspecified();
-        let remote = destination.filter(reachable).filter(specified).unwrap_or(self.way.remote);
-        Endpoint { remote, ..self.way }
-    }
-
-    /// Sends a request in the dialog; `None` where it could not be sent.
-    fn send(&mut self, now: Time, core: &mut Core, request: Request) -> Option<ClientKey> {
-        let way = self.dialog.as_ref().map_or(self.way, |d| self.way_of(d));
-        let method = request.method.clone();
-        match core.request(now, request, way) {
-            Ok(key) => {
-                self.news.clients.push(key);
-                self.asked.push((key, method));
-                Some(key)
-            }
-            Err(error) => {
-                tracing::warn!(%error, call = self.handle.0, "a request was not sent");
-                None
-            }
-        }
-    }
-
-    fn learn_dialog(&mut self, dialog: &Dialog) {
-        self.ids.push(dialog.id().clone());
-        self.news.dialogs.push(dialog.id().clone());
-    }
-
-    /// The local URI of this call, for From.
-    fn local_uri(&self, core: &Core) -> UriBuf {
-        UriBuf::sip(Some(&core.config.user), self.way.local.ip(), Some(self.way.local.port()))
-    }
-
-    /// Where requests of the peer reach this side: behind a NAT, the address that the peer sees.
-    fn contact(&self, core: &Core) -> NameAddrBuf {
-        let seen = self.way.sent_by;
-        NameAddrBuf::new(UriBuf::sip(Some(&core.config.user), seen.ip(), Some(seen.port())))
     }
 }
 
