@@ -45,7 +45,7 @@ pub struct MicrophoneReport {
     pub underruns: u64,
     /// Times that the device lost sound, by its own count.
     pub device_overruns: u64,
-    /// How much slower the call's clock is than the device's, parts in a million.
+    /// How much slower the call's clock is than the device's, parts in a million; unknown before sound has flowed for 23 s.
     pub drift_ppm: Option<f64>,
     /// How long sound is in the device and the sound server, by their own word, a mean of the last second or two,
     /// milliseconds.
@@ -73,7 +73,7 @@ pub struct SpeakerReport {
     pub gaps: u64,
     /// Times that the device ran out of sound, by its own count.
     pub device_underruns: u64,
-    /// How much slower the device's clock is than the sender's, parts in a million.
+    /// How much slower the device's clock is than the sender's, parts in a million; unknown before sound has flowed for 23 s.
     pub drift_ppm: Option<f64>,
     /// From the time to play sound at to the device, milliseconds.
     pub waiting_ms: Option<f64>,

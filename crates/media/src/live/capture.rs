@@ -53,8 +53,8 @@ pub struct CaptureCounts {
     pub late: f64,
     /// What the delay was raised by.
     pub raised: Duration,
-    /// How much slower the encoder's clock is than the microphone's, parts in a million.
-    pub drift: f64,
+    /// How much slower the encoder's clock is than the microphone's, parts in a million; `None` before it is known.
+    pub drift: Option<f64>,
 }
 
 /// What both sides see.

@@ -80,6 +80,8 @@ pub struct Servo {
     drift: f64,
     /// How long it has been learned for, seconds.
     learned: f64,
+    /// How long corrections have been made for.
+    corrected: Duration,
 }
 
 impl Servo {
@@ -90,6 +92,8 @@ impl Servo {
     /// So long it learns nothing that lasts, seconds: the jitter buffer finds its delay meanwhile, which looks like a clock that is
     /// 2000 parts in a million fast.
     const SETTLES: f64 = 15.0;
+    /// What was learned until then is nothing to go by.
+    const KNOWN: Duration = Duration::from_secs(23);
     /// An error above this, seconds, is none of jitter's: what was learned is doubted, and learned no slower than with this time
     /// constant.
     const WRONG: f64 = 0.003;
@@ -105,6 +109,7 @@ impl Servo {
     /// How much faster to go, parts in a million, where sound is `late` seconds late (negative: early) and the
     /// last call was `passed` ago. For [`Resampler::set_drift`](crate::resample::Resampler::set_drift).
     pub fn correct(&mut self, late: f64, passed: Duration) -> f64 {
+        self.corrected += passed;
         let passed = passed.as_secs_f64().min(1.0);
         self.learned += passed;
         if late.abs() > Self::WRONG {
@@ -121,9 +126,9 @@ impl Servo {
     }
 
     /// The difference between the clocks that it has learned, parts in a million: positive where the other
-    /// clock is slow.
-    pub fn drift(&self) -> f64 {
-        self.drift
+    /// clock is slow. `None` before it has had the time to.
+    pub fn drift(&self) -> Option<f64> {
+        (self.corrected >= Self::KNOWN).then_some(self.drift)
     }
 }
 
@@ -136,12 +141,14 @@ mod tests {
         for ppm in [-200.0, 50.0, 500.0] {
             let (mut servo, mut late, mut worst) = (Servo::new(), 0.0f64, 0.0f64);
             let step = Duration::from_millis(20);
-            for _ in 0..50 * 300 {
+            for n in 0..50 * 300 {
+                assert_eq!(servo.drift().is_some(), n >= 50 * 23, "{n}");
                 let faster = servo.correct(late, step);
                 late += (ppm - faster) * 1e-6 * step.as_secs_f64();
                 worst = worst.max(late.abs());
             }
-            assert!((servo.drift() - ppm).abs() < 1.0, "{}", servo.drift());
+            let drift = servo.drift().expect("five minutes");
+            assert!((drift - ppm).abs() < 1.0, "{drift}");
             assert!(late.abs() < 50e-6 && worst < 1e-3, "{ppm}: {late} {worst}");
         }
     }

@@ -62,8 +62,8 @@ pub struct PlayoutCounts {
     pub late: f64,
     /// What the delay was raised by.
     pub raised: Duration,
-    /// How much slower the speaker's clock is than the sender's, parts in a million.
-    pub drift: f64,
+    /// How much slower the speaker's clock is than the sender's, parts in a million; `None` before it is known.
+    pub drift: Option<f64>,
 }
 
 /// What both sides see.

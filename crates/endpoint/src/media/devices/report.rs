@@ -33,7 +33,7 @@ pub(super) fn of_microphone(microphone: &DeviceMicrophone) -> MicrophoneReport {
         level_dbfs: finite(mean),
         underruns: counts.underruns,
         device_overruns: status.xruns,
-        drift_ppm: measured.then_some(counts.drift),
+        drift_ppm: counts.drift,
         device_ms: status.latency.filter(|_| measured).map(millis),
         waiting_ms: microphone.waiting().filter(|_| measured).map(millis),
         ..MicrophoneReport::default()
@@ -51,7 +51,7 @@ pub(super) fn of_speaker(speaker: &DeviceSpeaker) -> SpeakerReport {
         underruns: counts.underruns,
         gaps: counts.gaps,
         device_underruns: status.xruns,
-        drift_ppm: measured.then_some(counts.drift),
+        drift_ppm: counts.drift,
         waiting_ms: measured.then(|| millis(speaker.feed().delay())),
         device_ms: status.latency.filter(|_| measured).map(millis),
         ..SpeakerReport::default()
