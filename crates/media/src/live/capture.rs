@@ -250,7 +250,8 @@ impl Microphone {
         if self.output.as_ref().is_none_or(|o| o.sample_rate != sample_rate) {
             let CaptureConfig { sample_rate: from, channels, .. } = self.config;
             let resampler = Resampler::new((from, channels), (sample_rate, channels)).ok()?;
-            let (seam, fader) = (Seam::new(sample_rate, channels), Fader::new(sample_rate));
+            let seam = Seam::new(sample_rate, channels);
+            let fader = Fader::new(sample_rate, &self.shared.volume);
             let place = place(self.voice.as_deref_mut(), from, sample_rate);
             let (raw, held) = (Vec::new(), VecDeque::new());
             self.output = Some(Output { sample_rate, resampler, seam, fader, place, raw, held });
@@ -385,6 +386,8 @@ impl Controls {
     }
 
     /// Gain and mute.
+            // The tail is of sound that nobody has silenced yet.
+            output.fader.apply(&self.shared.volume, &mut samples[ready..], channels);
     pub fn volume(&self) -> &Volume {
         &self.0.volume
     }

@@ -147,11 +147,49 @@ fn mute_is_silence_and_the_meter_still_shows_who_speaks() {
     let mut bench = Bench::new(0.0);
     bench.microphone.controls().volume().set_muted(true);
     bench.run(50, |_| 0.0);
-    assert_eq!(bench.encoded[4_000..].iter().filter(|s| **s != 0).count(), 0);
+    assert_eq!(bench.encoded.iter().filter(|s| **s != 0).count(), 0);
     assert!((bench.microphone.controls().meter().level().mean + 12.2).abs() < 0.3);
 }
 
 /// Halves the sound, in blocks of 70 samples, at these rates.
+#[test]
+fn what_is_muted_stays_silent_where_the_microphone_stalls() {
+    let mut bench = Bench::new(0.0);
+    bench.run(100, |_| 0.0);
+    bench.microphone.controls().volume().set_muted(true);
+    bench.run(110, |_| 0.0);
+    bench.encoded.clear();
+    let before = bench.microphone.counts();
+    bench.run(200, |n| if (240..248).contains(&n) { 0.08 - (n - 240) as f64 * 0.01 } else { 0.0 });
+    assert!(bench.microphone.counts().underruns > before.underruns);
+    assert_eq!(bench.encoded.iter().filter(|s| **s != 0).count(), 0);
+}
+
+#[test]
+fn a_pause_in_which_nobody_pulls_is_no_underrun_and_nothing_of_it_is_given_later() {
+    let mut bench = Bench::new(0.0);
+    bench.run(100, |_| 0.0);
+    let before = bench.microphone.counts();
+    // Ten seconds of another pitch, on hold.
+    let (_, period) = (bench.frame += 500, 0.01);
+    while 0.95 + (bench.callback + 1) as f64 * period <= 1.02 + bench.frame as f64 * 0.02 {
+        let samples: Vec<i16> = (0..80).map(|n| if n % 2 == 0 { 8_000 } else { -8_000 }).collect();
+        let first = Time::from_nanos(((0.95 + bench.callback as f64 * period) * 1e9) as u64);
+        bench.push.push(first, &samples);
+        bench.callback += 1;
+    }
+    assert!(bench.microphone.counts().overruns > 0);
+    bench.encoded.clear();
+    bench.run(700, |_| 0.0);
+    let counts = bench.microphone.counts();
+    assert_eq!((counts.underruns, counts.raised), (before.underruns, before.raised), "{counts:?}");
+    let jump = bench.encoded.windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).abs()).max();
+    // The tone's own steepest step is 3100, that of what was said on hold 16000.
+    assert!(jump < Some(4_000), "{jump:?}");
+    assert!(bench.encoded[1_000..].iter().any(|s| *s > 7_000), "the tone is heard again");
+    assert!(bench.microphone.counts().late.abs() < 0.003, "{counts:?}");
+}
+
 struct Halve(&'static [u32], u32);
 
 impl Effect for Halve {

@@ -114,6 +114,7 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
         counts: PlayoutCounts::default(),
         references: (new_references, used_references),
     };
+    let fader = Fader::new(sample_rate, &shared.volume);
     let pull = Pull {
         sample_rate,
         channels: channels.into(),
@@ -124,7 +125,7 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
         reference: None,
         references: (references, used),
         seam: Seam::new(sample_rate, channels),
-        fader: Fader::new(sample_rate),
+        fader,
     };
     Ok((feed, pull))
 }

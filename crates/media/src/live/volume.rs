@@ -49,8 +49,9 @@ pub(super) struct Fader {
 }
 
 impl Fader {
-    pub(super) fn new(sample_rate: u32) -> Self {
-        Fader { factor: 1.0, share: 1.0 / (RAMP * sample_rate as f32) }
+    /// A stream that begins at this volume: what is muted is so from its first sample on.
+    pub(super) fn new(sample_rate: u32, volume: &Volume) -> Self {
+        Fader { factor: volume.factor(), share: 1.0 / (RAMP * sample_rate as f32) }
     }
 
     /// Applies the volume to interleaved sound, clipped at full scale. Neither waits nor allocates.
@@ -79,7 +80,8 @@ mod tests {
 
     #[test]
     fn mute_and_gain_come_without_a_click_and_in_full() {
-        let (volume, mut fader) = (Volume::default(), Fader::new(16_000));
+        let volume = Volume::default();
+        let mut fader = Fader::new(16_000, &volume);
         let mut sound = tone(300.0, 16_000, 16_000, 8_000.0);
         let before = sound[..4_000].to_vec();
         fader.apply(&volume, &mut sound[..4_000], 1);
@@ -94,5 +96,14 @@ mod tests {
         assert!((ratio - 0.5).abs() < 0.001, "{ratio}");
         let click = worst_click(&sound, 300.0, 16_000);
         assert!(click < 120.0, "{click}");
+    }
+
+    #[test]
+    fn what_begins_muted_is_silent_from_its_first_sample_on() {
+        let volume = Volume::default();
+        volume.set_muted(true);
+        let mut sound = tone(300.0, 16_000, 160, 8_000.0);
+        Fader::new(16_000, &volume).apply(&volume, &mut sound, 1);
+        assert_eq!(sound, [0; 160]);
     }
 }

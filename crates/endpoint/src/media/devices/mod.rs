@@ -112,6 +112,8 @@ struct Book {
     /// Whose sessions were begun and are not yet among the finished, each as often as there are such.
     begun: Vec<CallHandle>,
     finished: BTreeMap<CallHandle, DeviceReport>,
+    /// Who has silenced the microphone, or not, as asked for last: on hold a call has none, and it stays so.
+    muted: BTreeMap<CallHandle, bool>,
 }
 
 impl Devices {
@@ -127,12 +129,30 @@ impl Devices {
         Devices(Arc::new(Desk { options, clock, otherwise, tell, book, over, closing: Arc::default() }))
     }
 
-    /// Silences a call's microphone, or lets it be heard again; whether the call has one.
+    /// Silences a call's microphone, or lets it be heard again; whether the call has one, or had one and may take it up again, as
+    /// it does behind a hold.
     pub fn set_muted(&self, call: CallHandle, muted: bool) -> bool {
-        let Some(session) = self.0.session(call).filter(|s| s.has(DeviceKind::Microphone)) else {
+        let Devices(desk) = self;
+        if desk.options.microphone.is_none() {
             return false;
+        }
+        // Dropped behind the lock, which the end of a session takes.
+        let session = {
+            let mut book = lock(&desk.book);
+            let holder = book.holder.as_ref().filter(|(holder, _)| *holder == call);
+            let session = holder.and_then(|(_, session)| session.upgrade());
+            if session.is_none() && !book.begun.contains(&call) && !book.finished.contains_key(&call) {
+                return false;
+            }
+            book.muted.insert(call, muted);
+            if book.muted.len() > REMEMBERED {
+                book.muted.pop_first();
+            }
+            session
         };
-        session.set_muted(muted);
+        if let Some(session) = session {
+            session.set_muted(muted);
+        }
         true
     }
 
@@ -171,7 +191,8 @@ impl Desk {
             Some((holder, session)) if holder == call => Ok(session),
             Some((holder, session)) => Err((book.refused.insert(call), holder, session)),
             None => {
-                let session = Session::start(call, Arc::clone(self));
+                let muted = book.muted.get(&call).copied().unwrap_or(self.options.muted);
+                let session = Session::start(call, Arc::clone(self), muted, book.finished.get(&call));
                 book.holder = Some((call, Arc::downgrade(&session)));
                 book.begun.push(call);
                 Ok(session)

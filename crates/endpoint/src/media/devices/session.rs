@@ -42,9 +42,19 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Begins to open microphone and speaker.
-    pub(super) fn start(call: CallHandle, desk: Arc<Desk>) -> Arc<Self> {
-        let muted = AtomicBool::new(desk.options.muted);
+    /// Begins to open microphone and speaker. `before` is what is left of a session that the call had until then.
+    pub(super) fn start(
+        call: CallHandle,
+        desk: Arc<Desk>,
+        muted: bool,
+        before: Option<&DeviceReport>,
+    ) -> Arc<Self> {
+        let gone = |times: Option<u32>| AtomicU32::new(times.unwrap_or_default());
+        let times_gone = [
+            gone(before.and_then(|b| b.microphone.as_ref()).map(|m| m.times_gone)),
+            gone(before.and_then(|b| b.speaker.as_ref()).map(|s| s.times_gone)),
+            gone(before.and_then(|b| b.camera.as_ref()).map(|c| c.times_gone)),
+        ];
         let session = Arc::new(Session {
             call,
             desk,
@@ -52,9 +62,9 @@ impl Session {
             speaker: Mutex::new(Slot::Closed),
             camera: Mutex::new(Slot::Closed),
             camera_wish: Mutex::new(((640, 480), 30)),
-            muted,
+            muted: AtomicBool::new(muted),
             said: Default::default(),
-            times_gone: Default::default(),
+            times_gone,
             trying: AtomicBool::new(false),
         });
         let DeviceOptions { microphone, speaker, .. } = &session.desk.options;
@@ -167,16 +177,6 @@ impl Session {
         }
         set(Box::new(voice));
         true
-    }
-
-    /// Whether this device was asked for.
-    pub(super) fn has(&self, kind: DeviceKind) -> bool {
-        let options = &self.desk.options;
-        match kind {
-            DeviceKind::Microphone => options.microphone.is_some(),
-            DeviceKind::Speaker => options.speaker.is_some(),
-            DeviceKind::Camera => options.camera.is_some(),
-        }
     }
 
     pub(super) fn set_muted(&self, muted: bool) {

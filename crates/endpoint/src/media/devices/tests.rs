@@ -75,6 +75,32 @@ fn the_tone_is_sent_where_there_is_no_microphone_and_mute_holds_for_it_too() {
 }
 
 #[test]
+fn a_microphone_that_was_silenced_is_silent_behind_a_hold_and_counts_on() {
+    let (devices, events) = absent(&[DeviceKind::Microphone]);
+    let begin = || Sources::audio(&devices, CALL).expect("a source");
+    let pull =
+        |source: &mut Box<dyn AudioSource>| source.pull(Time::from_millis(300), 48_000, 960).expect("sound");
+    let mut source = begin();
+    wait(|| Some(pull(&mut source)).filter(loud));
+    assert!(devices.set_muted(CALL, true));
+    drop(source);
+    wait(|| devices.0.session(CALL).is_none().then_some(()));
+    let mut source = begin();
+    wait(|| {
+        assert!(!loud(&pull(&mut source)));
+        (lock(&events).len() == 2).then_some(())
+    });
+    assert!(!loud(&pull(&mut source)));
+    let report = devices.report(CALL).and_then(|r| r.microphone).expect("a report");
+    assert_eq!((report.times_gone, report.muted), (2, true));
+    drop(source);
+    wait(|| devices.0.session(CALL).is_none().then_some(()));
+    assert!(devices.set_muted(CALL, false), "it has none now, and will have one");
+    let mut source = begin();
+    wait(|| Some(pull(&mut source)).filter(loud));
+}
+
+#[test]
 fn a_card_is_sent_where_there_is_no_camera() {
     let (devices, events) = absent(&[DeviceKind::Camera]);
     let mut source = Sources::video(&devices, CALL).expect("a source");
