@@ -92,6 +92,8 @@ pub fn capture(config: CaptureConfig) -> Result<(Push, Microphone), PcmError> {
         voice: None,
         output: None,
         aligned: false,
+        dry: false,
+        pulled: None,
         margin: Margin::new(),
         counts: CaptureCounts::default(),
     };
@@ -136,6 +138,10 @@ pub struct Microphone {
     output: Option<Output>,
     /// Whether the sound given is as old as it should be, or the queue must be brought to that first.
     aligned: bool,
+    /// Whether the last pull got less than it wanted: what is missing from then on is the same gap.
+    dry: bool,
+    /// When the newest sound that was wanted was captured.
+    pulled: Option<Time>,
     margin: Margin,
     counts: CaptureCounts,
 }
@@ -246,6 +252,26 @@ impl Microphone {
         }
     }
 
+    /// Forgets what came while nobody pulled: the oldest of it waits, and the newest found no room.
+    fn resume(&mut self) {
+        let count = self.consumer.slots();
+        if let Ok(chunk) = self.consumer.read_chunk(count) {
+            chunk.commit_all();
+        }
+        let frames = (count / usize::from(self.config.channels)) as u64;
+        self.read += frames;
+        self.counts.dropped += frames;
+        if let Some(output) = &mut self.output {
+            output.resampler.restart();
+            output.seam.restart();
+            output.raw.clear();
+            output.held.clear();
+        }
+        self.smoothed.reset();
+        // Nothing that was wanted is missing: there was nothing to be heard.
+        (self.aligned, self.dry) = (false, true);
+    }
+
     fn open(&mut self, sample_rate: u32) -> Option<()> {
         if self.output.as_ref().is_none_or(|o| o.sample_rate != sample_rate) {
             let CaptureConfig { sample_rate: from, channels, .. } = self.config;
@@ -340,7 +366,15 @@ impl AudioSource for Microphone {
         let channels = usize::from(self.config.channels);
         let passed = Duration::from_nanos(super::clock::span(frames as u64, sample_rate).unsigned_abs());
         self.open(sample_rate)?;
-        let late = self.late(captured, captured + passed);
+        let end = captured + passed;
+        let before = self.pulled.replace(end);
+        let late = if before.is_some_and(|before| end.since(before) > self.config.capacity + passed) {
+            self.resume();
+            // The newest callback's sound is lost with the rest: the next one says where what comes lies.
+            None
+        } else {
+            self.late(captured, end)
+        };
         if let Some(late) = late {
             self.correct(late, passed);
         }
@@ -352,14 +386,19 @@ impl AudioSource for Microphone {
             samples.resize(frames * channels, 0);
             output.seam.break_off();
             output.seam.fill(&mut samples[ready..]);
+            // The tail is of sound that nobody has silenced yet.
+            output.fader.apply(&self.shared.volume, &mut samples[ready..], channels);
             // Before its first callback a microphone is not late.
             if late.is_some() {
                 self.aligned = false;
-                self.counts.underruns += 1;
-                self.margin.missed();
                 self.smoothed.reset();
+                if !std::mem::replace(&mut self.dry, true) {
+                    self.counts.underruns += 1;
+                    self.margin.missed();
+                }
             }
         } else {
+            self.dry = false;
             let (left, worked_on) = (self.consumer.slots(), output.raw.len() + output.held.len());
             let seconds = |samples: usize, rate: u32| samples as f64 / channels as f64 / f64::from(rate);
             let spare = seconds(left, self.config.sample_rate) + seconds(worked_on, sample_rate) - KEPT;
@@ -386,8 +425,6 @@ impl Controls {
     }
 
     /// Gain and mute.
-            // The tail is of sound that nobody has silenced yet.
-            output.fader.apply(&self.shared.volume, &mut samples[ready..], channels);
     pub fn volume(&self) -> &Volume {
         &self.0.volume
     }
