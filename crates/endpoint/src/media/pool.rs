@@ -119,6 +119,17 @@ impl<A: Actor> Drop for Mailbox<A> {
 fn run<A: Actor>(inbox: &mpsc::Receiver<Letter<A>>, load: &Load, clock: Clock) {
     let mut actors: BTreeMap<u64, (Box<A>, Option<Time>)> = BTreeMap::new();
     let mut due: BTreeSet<(Time, u64)> = BTreeSet::new();
+    let tick =
+        |actors: &mut BTreeMap<u64, (Box<A>, Option<Time>)>, due: &mut BTreeSet<(Time, u64)>, id: u64| {
+            let Some((actor, at)) = actors.get_mut(&id) else { return };
+            if let Some(at) = at.take() {
+                due.remove(&(at, id));
+            }
+            *at = actor.tick(clock.now());
+            if let Some(at) = at {
+                due.insert((*at, id));
+            }
+        };
     loop {
         let now = clock.now();
         let wait = due.first().map(|(at, _)| at.since(now));
@@ -151,19 +162,17 @@ fn run<A: Actor>(inbox: &mpsc::Receiver<Letter<A>>, load: &Load, clock: Clock) {
                 }
                 None
             }
-            Err(RecvTimeoutError::Timeout) => due.first().map(|&(_, id)| id),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        if let Some(id) = id
-            && let Some((actor, at)) = actors.get_mut(&id)
+        if let Some(id) = id {
+            tick(&mut actors, &mut due, id);
+        }
+        // Letters without end must not keep those waiting whose time has come.
+        if let Some(&(at, next)) = due.first()
+            && at <= clock.now()
         {
-            if let Some(at) = at.take() {
-                due.remove(&(at, id));
-            }
-            *at = actor.tick(clock.now());
-            if let Some(at) = at {
-                due.insert((*at, id));
-            }
+            tick(&mut actors, &mut due, next);
         }
     }
 }
@@ -215,5 +224,45 @@ mod tests {
         drop(address);
         while got.recv_timeout(Duration::from_secs(10)).is_ok() {}
         assert_eq!(got.recv_timeout(Duration::from_secs(10)), Err(RecvTimeoutError::Disconnected));
+    }
+
+    /// Takes its time for each message, and has none of its own.
+    struct Slow(mpsc::Sender<(u32, bool)>);
+
+    enum Either {
+        Counter(Counter),
+        Slow(Slow),
+    }
+
+    impl Actor for Either {
+        type Message = u32;
+        fn handle(&mut self, now: Time, message: u32) {
+            match self {
+                Either::Counter(counter) => counter.handle(now, message),
+                Either::Slow(Slow(out)) => {
+                    std::thread::sleep(Duration::from_millis(3));
+                    out.send((message, false)).unwrap();
+                }
+            }
+        }
+        fn tick(&mut self, now: Time) -> Option<Time> {
+            match self {
+                Either::Counter(counter) => counter.tick(now),
+                Either::Slow(_) => None,
+            }
+        }
+    }
+
+    #[test]
+    fn a_flood_of_messages_for_one_actor_keeps_no_other_from_its_work() {
+        let pool = Pool::start("test", 1, Clock::start()).unwrap();
+        let (out, got) = mpsc::channel();
+        let flooded = pool.add(Either::Slow(Slow(out.clone()))).unwrap();
+        let _other = pool.add(Either::Counter(Counter { out, next: None, ticks: 0 })).unwrap();
+        (0..60).for_each(|n| assert!(flooded.send(n)));
+        let all: Vec<_> =
+            (0..63).map(|_| got.recv_timeout(Duration::from_secs(10)).expect("all of them")).collect();
+        let last_tick = all.iter().position(|&(n, tick)| tick && n == 3).expect("three ticks, 2 ms apart");
+        assert!(last_tick < 30, "{all:?}");
     }
 }
