@@ -4,7 +4,9 @@
 //! rate goes to any other, and to one a few parts in a million off.
 
 use crate::sound::{Pcm, PcmError, SAMPLE_RATES};
+use std::collections::VecDeque;
 use std::f64::consts::PI;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Zero crossings of the sinc on either side, at the lower of the two rates.
@@ -23,7 +25,7 @@ pub const MAX_DRIFT_PPM: f64 = 5_000.0;
 pub struct Resampler {
     from: (u32, u8),
     to: (u32, u8),
-    kernel: Kernel,
+    kernel: Arc<Kernel>,
     /// The newest samples of each channel that is filtered.
     history: Vec<Vec<f32>>,
     /// Where the next output sample lies in the history, in input samples.
@@ -47,7 +49,7 @@ impl Resampler {
                 return Err(PcmError::Channels(channels));
             }
         }
-        let kernel = Kernel::new(from.0, to.0);
+        let kernel = Kernel::shared(from.0, to.0);
         let half = kernel.half;
         let channels = usize::from(from.1.min(to.1));
         Ok(Resampler {
@@ -163,7 +165,29 @@ struct Weights<'a> {
     share: f32,
 }
 
+/// The kernels that were used last, each with its two rates.
+static RECENT: Mutex<VecDeque<(Rates, Arc<Kernel>)>> = Mutex::new(VecDeque::new());
+/// From and to, Hz.
+type Rates = (u32, u32);
+/// How many these are: at 48 kHz to 8 kHz one takes 400 kB.
+const MOST_RECENT: usize = 8;
+
 impl Kernel {
+    /// One that was made before, where there is one: it takes milliseconds, and a peer may go from one codec to another
+    /// with every packet.
+    fn shared(from: u32, to: u32) -> Arc<Self> {
+        // A list is whole at any time, also where a thread that had it panicked.
+        let recent = || RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            recent().iter().find(|(rates, _)| *rates == (from, to)).map(|(_, kernel)| Arc::clone(kernel));
+        let kernel = known.unwrap_or_else(|| Arc::new(Kernel::new(from, to)));
+        let mut recent = recent();
+        recent.retain(|(rates, _)| *rates != (from, to));
+        recent.push_front(((from, to), Arc::clone(&kernel)));
+        recent.truncate(MOST_RECENT);
+        kernel
+    }
+
     fn new(from: u32, to: u32) -> Self {
         // Frequencies are parts of the input's half rate: above both half rates nothing may pass.
         let band = (f64::from(to) / f64::from(from)).min(1.0);
@@ -239,6 +263,16 @@ mod tests {
         let mut resampler = Resampler::new((from, 1), (to, 1)).unwrap();
         let blocks = samples.chunks(block).map(|block| Pcm::new(block.to_vec(), from, 1).unwrap());
         blocks.flat_map(|pcm| resampler.process(&pcm).unwrap().samples().to_vec()).collect()
+    }
+
+    #[test]
+    fn streams_between_the_same_rates_share_their_kernel_and_few_are_kept() {
+        let kernel = |to| Resampler::new((11_000, 1), (to, 1)).unwrap().kernel;
+        let first = kernel(12_000);
+        assert!(Arc::ptr_eq(&first, &kernel(12_000)));
+        assert!(!Arc::ptr_eq(&first, &kernel(12_001)));
+        (0..2 * MOST_RECENT as u32).for_each(|n| drop(kernel(13_000 + n)));
+        assert!(RECENT.lock().unwrap().len() <= MOST_RECENT);
     }
 
     #[test]
