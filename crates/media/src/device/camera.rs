@@ -23,6 +23,8 @@ const KIND: DeviceKind = DeviceKind::Camera;
 const POLL: Duration = Duration::from_millis(4);
 /// A camera that takes longer to open does not work.
 const OPENING: Duration = Duration::from_secs(5);
+/// A camera that takes longer to close is left to itself.
+const CLOSING: Duration = Duration::from_secs(1);
 /// A camera without a picture for this long is lost. In the dark some give five a second.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Broken pictures in a row before a camera is given up.
@@ -101,6 +103,8 @@ fn infos() -> Vec<CameraInfo> {
 /// An open camera. It ends as a source where the device is lost.
 pub struct DeviceCamera {
     shared: Arc<Shared>,
+    /// Ends when the camera is closed.
+    closing: mpsc::Receiver<()>,
     name: String,
     mode: CameraMode,
     scaler: Scaler,
@@ -131,6 +135,8 @@ pub fn open(choice: &Choice, size: (u32, u32), fps: u32, now: Now) -> Result<Dev
     let (info, name) = (infos.swap_remove(place), names[place].clone());
     let shared = Arc::new(Shared::default());
     let (opened, result) = mpsc::channel();
+    // Nothing is ever sent through it: its far end goes when the camera is closed.
+    let (closed, closing) = mpsc::channel::<()>();
     let thread = {
         let (shared, name) = (Arc::clone(&shared), name.clone());
         // A camera stays on the thread that opened it: some systems want it so.
@@ -143,6 +149,8 @@ pub fn open(choice: &Choice, size: (u32, u32), fps: u32, now: Now) -> Result<Dev
                     }
                 }
                 shared.ended.store(true, Ordering::Release);
+                drop(camera);
+                drop(closed);
             }
             // Who waited has gone where this fails.
             Err(error) => drop(opened.send(Err(error))),
@@ -151,7 +159,8 @@ pub fn open(choice: &Choice, size: (u32, u32), fps: u32, now: Now) -> Result<Dev
     let failed = |words: &dyn std::fmt::Display| DeviceError::new(KIND, &name, Trouble::Other, words);
     thread::Builder::new().name("visavis-camera".into()).spawn(thread).map_err(|error| failed(&error))?;
     let mode = result.recv_timeout(OPENING).map_err(|_| failed(&"it does not answer"))??;
-    Ok(DeviceCamera { shared, name, mode, scaler: Scaler::new(), count: 0, due: None, alive: None })
+    let scaler = Scaler::new();
+    Ok(DeviceCamera { shared, closing, name, mode, scaler, count: 0, due: None, alive: None })
 }
 
 fn connect(info: &CameraInfo, name: &str) -> Result<Camera, DeviceError> {
@@ -338,6 +347,8 @@ impl VideoSource for DeviceCamera {
 impl Drop for DeviceCamera {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Release);
+        // Its thread may be waiting for a picture, and whoever opens it next would find it busy.
+        let _ = self.closing.recv_timeout(CLOSING);
     }
 }
 
