@@ -106,9 +106,10 @@ impl Sources for TestSources {
 /// and with sound and pictures in step. Sinks run on a codec thread, which serves other calls too: neither they
 /// nor what makes them may wait.
 pub trait Sinks: Send + Sync {
-    /// Where a call's sound is played; `None`: nowhere. Asked once, with the first sound of the call.
+    /// Where a call's sound is played; `None`: nowhere, for now. Asked with the first sound of the call, and where there was
+    /// none, with the first one after each offer and answer.
     fn audio(&self, call: CallHandle) -> Option<Box<dyn AudioSink>>;
-    /// Where a call's pictures are shown; `None`: nowhere. Asked once, with the first picture of the call.
+    /// Where a call's pictures are shown; `None`: nowhere, for now. Asked as for sound.
     fn video(&self, call: CallHandle) -> Option<Box<dyn VideoSink>>;
     /// A sink of this call failed, and gets nothing more. By default it is logged.
     fn failed(&self, call: CallHandle, kind: MediaKind, error: &io::Error) {

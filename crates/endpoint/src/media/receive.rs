@@ -83,7 +83,12 @@ impl Receiver {
 
     pub(super) fn handle(&mut self, now: Time, work: Work) {
         match work {
-            Work::Sections(sections) => self.sections = sections,
+            Work::Sections(sections) => {
+                self.sections = sections;
+                if let Some(shown) = &mut self.shown {
+                    shown.ask_again();
+                }
+            }
             Work::Frame(section, frame) => {
                 if let Some(timeline) = &mut self.timeline {
                     timeline.frame(now, &frame);

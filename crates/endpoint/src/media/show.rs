@@ -23,18 +23,26 @@ enum Slot<S: ?Sized> {
     /// Nothing has come for it.
     Unasked,
     Open(Box<S>),
-    /// There is none, or it failed.
+    /// There is none, for now.
+    Absent,
+    /// It failed.
     Closed,
 }
 
 impl<S: ?Sized> Slot<S> {
     fn asked(&mut self, open: impl FnOnce() -> Option<Box<S>>) -> Option<&mut S> {
         if let Slot::Unasked = self {
-            *self = open().map_or(Slot::Closed, Slot::Open);
+            *self = open().map_or(Slot::Absent, Slot::Open);
         }
         match self {
             Slot::Open(sink) => Some(sink),
             _ => None,
+        }
+    }
+
+    fn ask_again(&mut self) {
+        if let Slot::Absent = self {
+            *self = Slot::Unasked;
         }
     }
 }
@@ -42,6 +50,12 @@ impl<S: ?Sized> Slot<S> {
 impl Shown {
     pub(super) fn new(call: CallHandle, sinks: Arc<dyn Sinks>) -> Self {
         Shown { call, sinks, audio: Slot::Unasked, video: Slot::Unasked }
+    }
+
+    /// Something was agreed on anew: what was not there may be there now.
+    pub(super) fn ask_again(&mut self) {
+        self.audio.ask_again();
+        self.video.ask_again();
     }
 
     /// Plays a stretch of sound.
@@ -165,6 +179,23 @@ mod tests {
             "close",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_sink_that_is_not_there_is_asked_for_again_when_something_is_agreed_on_and_one_that_failed_is_not() {
+        let book = Book::default();
+        let mut shown = Shown::new(CallHandle(3), Arc::new(Room(book.clone(), false)));
+        (0..3).for_each(|n| shown.sound(&sound(20 * n)));
+        shown.ask_again();
+        (0..3).for_each(|n| shown.sound(&sound(60 + 20 * n)));
+        assert_eq!(*book.0.lock().unwrap(), ["speaker of 3", "speaker of 3"]);
+        let book = Book::default();
+        let mut shown = Shown::new(CallHandle(3), Arc::new(Room(book.clone(), true)));
+        (0..3).for_each(|n| shown.sound(&sound(20 * n)));
+        shown.ask_again();
+        shown.sound(&sound(60));
+        let lines = book.0.lock().unwrap().clone();
+        assert_eq!(lines.iter().filter(|line| line.starts_with("speaker")).count(), 1, "{lines:?}");
     }
 
     #[test]
