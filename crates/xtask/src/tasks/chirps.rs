@@ -9,8 +9,10 @@ use std::path::Path;
 pub(super) const RATE: usize = 48_000;
 /// Samples that are taken as one where chirps are looked for: they end at 2400 Hz.
 const STEP: usize = 6;
-/// Half of the loudest one that could be: what is below that is none.
+/// What is below half of the quietest one that could be is none.
 const QUIET: f64 = 1_000.0;
+/// Nor is what is below this part of the loudest: gain control makes the first one three times as loud as the last.
+const FAINT: f64 = 0.2;
 
 /// A tenth of a second from 400 to 2400 Hz.
 fn chirp(rate: usize) -> Vec<f64> {
@@ -68,7 +70,7 @@ fn chirps(sound: &[f64]) -> Vec<f64> {
     let (template, second) = (chirp(RATE / STEP), RATE / STEP);
     let like = |window: &[f64]| window.iter().zip(&template).map(|(a, b)| a * b).sum::<f64>().abs();
     let likeness: Vec<f64> = coarse.windows(template.len()).map(like).collect();
-    let bound = (likeness.iter().fold(0.0f64, |a, b| a.max(*b)) / 2.0).max(QUIET);
+    let bound = (likeness.iter().fold(0.0f64, |a, b| a.max(*b)) * FAINT).max(QUIET);
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(next) = likeness.iter().skip(at).position(|l| *l > bound) {
         let begin = at + next;
