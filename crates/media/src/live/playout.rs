@@ -185,6 +185,8 @@ impl Feed {
             self.converter = Some(Converter { from, stretcher, resampler });
         }
         let Some(converter) = &mut self.converter else { return Ok(()) };
+            // What the one before still held is not played.
+            self.seam.break_off();
         let next = self.smoothed.due(anchor, now, self.written, rate);
         let held = converter.resampler.held() + converter.stretcher.held();
         let wanted = sound.captured.saturating_sub(held) + self.config.delay + self.margin.raised();

@@ -20,6 +20,8 @@ struct Bench {
     pull: Pull,
     /// Parts in a million that the speaker's clock is slow by.
     slow: f64,
+    /// Samples a second that the sender sends.
+    sent: u32,
     callback: u64,
     frame: u64,
     phase: f64,
@@ -30,7 +32,7 @@ struct Bench {
 impl Bench {
     fn new(slow: f64) -> Self {
         let (feed, pull) = playout(CONFIG).unwrap();
-        Bench { feed, pull, slow, callback: 0, frame: 0, phase: 0.0, heard: Vec::new(), state: 1 }
+        Bench { feed, pull, slow, sent: RATE, callback: 0, frame: 0, phase: 0.0, heard: Vec::new(), state: 1 }
     }
 
     /// 0 to 1, the same in every run.
@@ -66,12 +68,12 @@ impl Bench {
     }
 
     fn sound(&mut self) -> Pcm {
-        let step = TAU * HZ / f64::from(RATE);
-        let samples = (0..RATE / 50).map(|_| {
+        let step = TAU * HZ / f64::from(self.sent);
+        let samples = (0..self.sent / 50).map(|_| {
             self.phase = (self.phase + step) % TAU;
             (8_000.0 * self.phase.sin()).round() as i16
         });
-        Pcm::new(samples.collect(), RATE, 1).unwrap()
+        Pcm::new(samples.collect(), self.sent, 1).unwrap()
     }
 
     /// The worst click since this was called last, but for the first fade.
@@ -175,6 +177,21 @@ fn what_is_far_too_late_is_dropped_and_what_no_speaker_pulls_goes_by() {
     feed.push(Time::from_millis(1_005), &sound.at(Time::from_millis(1_000))).unwrap();
     pull.pull(Time::from_millis(1_010), &mut out);
     pull.pull(Time::from_millis(1_020), &mut out);
+#[test]
+fn a_sender_goes_from_one_rate_to_another_without_a_step() {
+    let mut bench = Bench::new(0.0);
+    bench.run(100, |_| Some(0.005), |_| 0.010);
+    bench.heard.clear();
+    for (n, rate) in (0..).zip([16_000, 48_000, 8_000, 24_000, 8_000]) {
+        bench.sent = rate;
+        bench.run(110 + 10 * n, |_| Some(0.005), |_| 0.010);
+    }
+    let step = bench.heard.windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).abs()).max();
+    // The tone's own steepest step is 3123.
+    assert!(step < Some(3_300), "{step:?}");
+    assert_eq!(bench.feed.counts().underruns, 0);
+}
+
     assert!(out[79] > 8_000, "{out:?}");
     feed.volume().set_muted(true);
     assert!(feed.meter().level().peak > -13.0);
