@@ -102,9 +102,9 @@ impl DeviceMicrophone {
         self.microphone.counts()
     }
 
-    /// From the device's callback to the encoder, as it is now; `None` before the first pull.
+    /// From the device's callback to the encoder, as it was in the last seconds; `None` before the first pull.
     pub fn waiting(&self) -> Option<Duration> {
-        self.microphone.delay()
+        self.microphone.waiting()
     }
 
     /// Level, gain and mute.

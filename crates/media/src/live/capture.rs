@@ -3,7 +3,7 @@
 //! [`Push`] is the device's side, for its callback: it neither locks nor allocates. [`Microphone`] is the
 //! call's side.
 
-use super::clock::{Anchor, Servo, Smoothed};
+use super::clock::{Anchor, Lateness, Servo, Smoothed};
 use super::effect::{Effect, Place, place};
 use super::margin::Margin;
 use super::meter::Meter;
@@ -95,6 +95,7 @@ pub fn capture(config: CaptureConfig) -> Result<(Push, Microphone), PcmError> {
         dry: false,
         pulled: None,
         margin: Margin::new(),
+        lateness: Lateness::default(),
         counts: CaptureCounts::default(),
     };
     Ok((push, microphone))
@@ -143,6 +144,7 @@ pub struct Microphone {
     /// When the newest sound that was wanted was captured.
     pulled: Option<Time>,
     margin: Margin,
+    lateness: Lateness,
     counts: CaptureCounts,
 }
 
@@ -168,9 +170,14 @@ impl Microphone {
         }
     }
 
-    /// From the capture of sound to the moment at which the encoder takes it, as it is now; `None` before the
+    /// From the capture of sound to the moment at which the encoder takes it, as it was in the last seconds; `None` before the
     /// first pull.
-    pub fn delay(&self) -> Option<Duration> {
+    pub fn waiting(&self) -> Option<Duration> {
+        self.delay().map(|delay| self.lateness.on(delay))
+    }
+
+    /// The same, as it is meant to be.
+    fn delay(&self) -> Option<Duration> {
         let output = self.output.as_ref()?;
         Some(self.config.delay + self.margin.raised() + output.resampler.latency())
     }
@@ -305,6 +312,7 @@ impl Microphone {
             late = 0.0;
         }
         self.counts.late = late;
+        self.lateness.add(late, passed);
         let ppm = self.servo.correct(late, passed);
         if let Some(output) = &mut self.output {
             output.resampler.set_drift(ppm);

@@ -66,6 +66,26 @@ impl Smoothed {
     }
 }
 
+/// How late sound was, a mean over the last seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lateness(f64);
+
+impl Lateness {
+    /// Over how long, seconds.
+    const MEANT: f64 = 5.0;
+
+    /// So much sound was `late` seconds late; less than zero is early.
+    pub(super) fn add(&mut self, late: f64, passed: Duration) {
+        let passed = passed.as_secs_f64();
+        self.0 += (late - self.0) * passed / (passed + Self::MEANT);
+    }
+
+    /// What a wait that is meant to be `wait` was.
+    pub(super) fn on(self, wait: Duration) -> Duration {
+        Duration::from_secs_f64((wait.as_secs_f64() + self.0).max(0.0))
+    }
+}
+
 /// How long `samples` last, nanoseconds.
 pub(super) fn span(samples: u64, sample_rate: u32) -> i64 {
     (i128::from(samples) * 1_000_000_000 / i128::from(sample_rate.max(1))) as i64

@@ -3,7 +3,7 @@
 //! [`Feed`] is the call's side: it takes sound with the times to play it at and holds it to them. [`Pull`] is
 //! the speaker's side, for its callback: it neither locks nor allocates.
 
-use super::clock::{Anchor, Servo, Smoothed};
+use super::clock::{Anchor, Lateness, Servo, Smoothed};
 use super::margin::Margin;
 use super::meter::Meter;
 use super::reference::Reference;
@@ -111,6 +111,7 @@ pub fn playout(config: PlayoutConfig) -> Result<(Feed, Pull), PcmError> {
         since_stretch: Duration::ZERO,
         stretching: false,
         margin: Margin::new(),
+        lateness: Lateness::default(),
         counts: PlayoutCounts::default(),
         references: (new_references, used_references),
     };
@@ -150,6 +151,7 @@ pub struct Feed {
     since_stretch: Duration,
     stretching: bool,
     margin: Margin,
+    lateness: Lateness,
     counts: PlayoutCounts,
     /// References on their way to the speaker, and those that it needs no more.
     references: (rtrb::Producer<Reference>, rtrb::Consumer<Reference>),
@@ -183,10 +185,10 @@ impl Feed {
             let resampler = Resampler::new(from, (rate, channels))?;
             let stretcher = Stretcher::new(from.0, from.1);
             self.converter = Some(Converter { from, stretcher, resampler });
-        }
-        let Some(converter) = &mut self.converter else { return Ok(()) };
             // What the one before still held is not played.
             self.seam.break_off();
+        }
+        let Some(converter) = &mut self.converter else { return Ok(()) };
         let next = self.smoothed.due(anchor, now, self.written, rate);
         let held = converter.resampler.held() + converter.stretcher.held();
         let wanted = sound.captured.saturating_sub(held) + self.config.delay + self.margin.raised();
@@ -214,6 +216,7 @@ impl Feed {
             self.silence(-late);
             late = 0.0;
         }
+        self.lateness.add(late, sound.duration());
         let wish = self.wish(late, sound.duration());
         let slack = self.waiting().saturating_sub(self.config.delay);
         let Some(converter) = &mut self.converter else { return Ok(()) };
@@ -255,10 +258,10 @@ impl Feed {
         Duration::from_nanos(super::clock::span(frames, self.config.sample_rate).unsigned_abs())
     }
 
-    /// From the time to play sound at to its callback, as it is now.
+    /// From the time to play sound at to its callback, as it was in the last seconds.
     pub fn delay(&self) -> Duration {
         let resampling = self.converter.as_ref().map_or(Duration::ZERO, |c| c.resampler.latency());
-        self.config.delay + self.margin.raised() + resampling
+        self.lateness.on(self.config.delay + self.margin.raised() + resampling)
     }
 
     /// Level of what the speaker plays.
