@@ -15,7 +15,7 @@ use winit::application::ApplicationHandler;
 use winit::dpi::PhysicalSize;
 use winit::event::{ElementState, KeyEvent, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop};
-use winit::keyboard::{Key, NamedKey};
+use winit::keyboard::{Key, ModifiersState, NamedKey};
 use winit::window::{Fullscreen, WindowAttributes, WindowId};
 
 /// How often the timer is looked at.
@@ -77,6 +77,7 @@ impl Window {
             painter: Painter::new(),
             shown: None,
             help: false,
+            modifiers: ModifiersState::empty(),
             drawn_at: Instant::now(),
             lost: None,
         };
@@ -124,6 +125,8 @@ struct App {
     painter: Painter,
     shown: Option<Shown>,
     help: bool,
+    /// What is held down besides.
+    modifiers: ModifiersState,
     drawn_at: Instant,
     lost: Option<WindowError>,
 }
@@ -184,6 +187,8 @@ impl App {
             Key::Named(NamedKey::Escape) => (self.act)(Action::HangUp),
             Key::Named(NamedKey::F11) => self.turn_fullscreen(),
             Key::Named(NamedKey::F1) => self.help = !self.help,
+            // Shift types another letter; the others make it a command to somebody else.
+            Key::Character(_) if !(self.modifiers - ModifiersState::SHIFT).is_empty() => return,
             Key::Character(text) => match text.as_str() {
                 "?" => self.help = !self.help,
                 "f" | "F" => self.turn_fullscreen(),
@@ -252,6 +257,7 @@ impl ApplicationHandler for App {
                 is_synthetic: false,
                 ..
             } => self.key(&logical_key),
+            WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
             _ => {}
         }
     }
