@@ -90,6 +90,17 @@ impl Live {
         has
     }
 
+    /// Lets calls that are yet to come begin with a silent microphone, or not.
+    #[cfg(feature = "window")]
+    pub(crate) fn begin_muted(&self, muted: bool) {
+        #[cfg(feature = "devices")]
+        if let Some(devices) = &self.devices {
+            devices.begin_muted(muted);
+        }
+        #[cfg(not(feature = "devices"))]
+        let _ = muted;
+    }
+
     /// What the devices did in a call.
     pub(crate) fn report(&self, call: CallHandle) -> Option<DeviceReport> {
         #[cfg(feature = "devices")]

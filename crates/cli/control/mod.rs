@@ -43,8 +43,18 @@ impl Calls {
 
     /// Silences a call's microphone, where it has one, or lets it be heard.
     #[cfg(feature = "window")]
-    pub(crate) fn set_muted(&self, call: &CallControl, muted: bool) {
-        self.live.set_muted(call.handle(), muted);
+    pub(crate) fn mute_all(&self, muted: bool) {
+        self.live.begin_muted(muted);
+        let calls = self.with(|calls| calls.values().map(CallControl::handle).collect::<Vec<_>>());
+        for call in calls {
+            self.live.set_muted(call, muted);
+        }
+    }
+
+    /// The call of this number that is not over.
+    #[cfg(feature = "window")]
+    pub(crate) fn numbered(&self, call: u64) -> Option<CallControl> {
+        self.find(Some(call)).ok()
     }
 
     /// The latest call that is not over.

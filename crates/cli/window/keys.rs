@@ -65,10 +65,8 @@ impl Show {
             Action::Mute => {
                 let muted = !self.0.stage.is_muted();
                 self.0.stage.set_muted(muted);
-                // A microphone that began silent, or that a script silenced, is silent at its source.
-                if let Some(call) = &call {
-                    calls.set_muted(call, muted);
-                }
+                // A microphone that began silent, or that a script silenced, is silent at its source, and others would begin so.
+                calls.mute_all(muted);
                 output.say(if muted { "muted: silence is sent" } else { "not muted any more" });
             }
             Action::Camera => {

@@ -14,6 +14,7 @@ use self::speaker::CallSpeaker;
 use super::{Sinks, Sources};
 use crate::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use visavis_media::device::{Choice, DeviceError, DeviceKind, Now};
@@ -93,6 +94,8 @@ type Tell = Box<dyn Fn(CallHandle, DeviceEvent) + Send + Sync>;
 /// What is common to all calls.
 struct Desk {
     options: DeviceOptions,
+    /// Whether calls begin with a silent microphone.
+    muted: AtomicBool,
     clock: Clock,
     otherwise: Arc<dyn Sources>,
     tell: Tell,
@@ -126,7 +129,17 @@ impl Devices {
         tell: impl Fn(CallHandle, DeviceEvent) + Send + Sync + 'static,
     ) -> Self {
         let (tell, book, over) = (Box::new(tell), Mutex::default(), Condvar::new());
-        Devices(Arc::new(Desk { options, clock, otherwise, tell, book, over, closing: Arc::default() }))
+        let muted = AtomicBool::new(options.muted);
+        Devices(Arc::new(Desk {
+            options,
+            muted,
+            clock,
+            otherwise,
+            tell,
+            book,
+            over,
+            closing: Arc::default(),
+        }))
     }
 
     /// Silences a call's microphone, or lets it be heard again; whether the call has one, or had one and may take it up again, as
@@ -154,6 +167,11 @@ impl Devices {
             session.set_muted(muted);
         }
         true
+    }
+
+    /// Lets calls that have had no microphone yet begin with a silent one, or not, in place of [`DeviceOptions::muted`].
+    pub fn begin_muted(&self, muted: bool) {
+        self.0.muted.store(muted, Ordering::Relaxed);
     }
 
     /// What the devices did so far in a call, or did in one that is over; `None` where it had none.
@@ -191,7 +209,8 @@ impl Desk {
             Some((holder, session)) if holder == call => Ok(session),
             Some((holder, session)) => Err((book.refused.insert(call), holder, session)),
             None => {
-                let muted = book.muted.get(&call).copied().unwrap_or(self.options.muted);
+                let muted =
+                    book.muted.get(&call).copied().unwrap_or_else(|| self.muted.load(Ordering::Relaxed));
                 let session = Session::start(call, Arc::clone(self), muted, book.finished.get(&call));
                 book.holder = Some((call, Arc::downgrade(&session)));
                 book.begun.push(call);

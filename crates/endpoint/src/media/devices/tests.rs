@@ -101,6 +101,28 @@ fn a_microphone_that_was_silenced_is_silent_behind_a_hold_and_counts_on() {
 }
 
 #[test]
+fn calls_that_are_yet_to_come_begin_as_was_said_last() {
+    let (devices, events) = absent(&[DeviceKind::Microphone]);
+    let heard = |call: u64, muted: bool| {
+        devices.begin_muted(muted);
+        let told = lock(&events).len();
+        let mut source = Sources::audio(&devices, CallHandle(call)).expect("a source");
+        let mut pull = || source.pull(Time::from_millis(300), 48_000, 960).expect("sound");
+        wait(|| {
+            pull();
+            (lock(&events).len() > told).then_some(())
+        });
+        let heard = loud(&pull());
+        drop(source);
+        wait(|| devices.0.session(CallHandle(call)).is_none().then_some(()));
+        heard
+    };
+    assert!(!heard(1, true));
+    assert!(heard(2, false));
+    assert!(!heard(3, true));
+}
+
+#[test]
 fn a_card_is_sent_where_there_is_no_camera() {
     let (devices, events) = absent(&[DeviceKind::Camera]);
     let mut source = Sources::video(&devices, CALL).expect("a source");
