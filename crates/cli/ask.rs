@@ -38,8 +38,9 @@ struct Question {
 /// What somebody typed, or pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Typed {
-    Yes,
-    No,
+    /// To the call of this number; `None`: to the one that is asked about.
+    Yes(Option<u64>),
+    No(Option<u64>),
     /// Something else.
     Unclear,
     /// Nobody types any more.
@@ -116,7 +117,7 @@ async fn ask(
             while typed.try_recv().is_ok() {}
             output.say(&question.text);
             answer = tokio::select! {
-                answer = until_answered(&mut typed, &output) => answer,
+                answer = until_answered(&mut typed, question.control.handle().0, &output) => answer,
                 _ = &mut question.withdrawn => continue,
                 never = ringer.ring() => match never {},
             };
@@ -127,17 +128,19 @@ async fn ask(
         }
         // The caller may give up meanwhile: then these are commands to a call that is over.
         let _ = match answer {
-            Typed::Yes => question.control.accept().await,
+            Typed::Yes(_) => question.control.accept().await,
             _ => question.control.reject(DECLINE).await,
         };
         let _ = question.answered.send(());
     }
 }
 
-/// Waits until something is typed that is an answer.
-async fn until_answered(typed: &mut mpsc::Receiver<Typed>, output: &Output) -> Typed {
+/// Waits until something is typed that is an answer about this call.
+async fn until_answered(typed: &mut mpsc::Receiver<Typed>, call: u64, output: &Output) -> Typed {
     loop {
         match typed.recv().await {
+            // Pressed before a window that showed another one.
+            Some(Typed::Yes(Some(to)) | Typed::No(Some(to))) if to != call => {}
             Some(Typed::Unclear) => output.say("y answers, n declines"),
             answer => return answer.unwrap_or(Typed::End),
         }
@@ -149,8 +152,8 @@ async fn read_lines(mut lines: mpsc::Receiver<Line>, keys: mpsc::Sender<Typed>) 
     while let Some(line) = lines.recv().await {
         let text = line.text.map(|text| text.to_ascii_lowercase()).unwrap_or_default();
         let typed = match text.as_slice() {
-            b"y" | b"yes" => Typed::Yes,
-            b"n" | b"no" => Typed::No,
+            b"y" | b"yes" => Typed::Yes(None),
+            b"n" | b"no" => Typed::No(None),
             _ => Typed::Unclear,
         };
         if keys.send(typed).await.is_err() {
@@ -172,4 +175,22 @@ fn question(call: u64, from: &Party, offered: Option<MediaChoice>) -> String {
         None => "nothing yet",
     };
     format!("call {call} from {from} offers {what}: answer it? y or n, then Enter")
+}
+
+#[cfg(all(test, feature = "window"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_pressed_about_another_call_is_no_answer() {
+        let (keys, mut typed) = mpsc::channel(AHEAD);
+        for pressed in [Typed::Yes(Some(2)), Typed::No(Some(7)), Typed::No(Some(3)), Typed::Yes(None)] {
+            keys.send(pressed).await.expect("room");
+        }
+        let output = Output::new(true);
+        assert_eq!(until_answered(&mut typed, 3, &output).await, Typed::No(Some(3)));
+        assert_eq!(until_answered(&mut typed, 4, &output).await, Typed::Yes(None));
+        drop(keys);
+        assert_eq!(until_answered(&mut typed, 5, &output).await, Typed::End);
+    }
 }

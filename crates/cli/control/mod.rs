@@ -41,7 +41,7 @@ impl Calls {
         self.with(|calls| calls.remove(&call));
     }
 
-    /// Silences a call's microphone, where it has one, or lets it be heard.
+    /// Silences the microphone of every call, those to come among them, or lets it be heard.
     #[cfg(feature = "window")]
     pub(crate) fn mute_all(&self, muted: bool) {
         self.live.begin_muted(muted);

@@ -9,7 +9,7 @@ use visavis::proto::io::{Event, SectionStats};
 use visavis::{CallRecord, Verdict};
 use visavis_window::{Facts, Phase};
 
-/// The calls that are not forgotten yet: the latest is on the stage.
+/// The calls that are not forgotten yet: the latest is on the stage, but for one that a person is asked about.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     calls: BTreeMap<u64, Card>,
@@ -48,9 +48,11 @@ impl Board {
         self.calls.remove(&call);
     }
 
-    /// What is on the stage: the latest call, else that there is none.
+    /// What is on the stage: the first call that rings where somebody is asked about it, since calls are asked about one after the
+    /// other, else the latest call, else that there is none.
     pub(super) fn current(&self) -> (Option<u64>, Facts) {
-        match self.calls.last_key_value() {
+        let mut rings = self.calls.iter().filter(|(_, card)| self.asks && card.facts.phase == Phase::Ringing);
+        match rings.next().or(self.calls.last_key_value()) {
             Some((call, card)) => (Some(*call), card.facts.clone()),
             None => {
                 let words = if self.idle.is_empty() { Vec::new() } else { vec!["waiting for calls".into()] };
@@ -171,8 +173,23 @@ mod tests {
         let mut board = Board::default();
         board.begin(1, &incoming("Ann"));
         assert_eq!(board.current().1.words, ["Ann calls"]);
+        board.forget(1);
         board.asks(true);
         board.begin(2, &incoming("Ben"));
         assert_eq!(board.current().1.words, ["Ben calls", "y answers, n declines"]);
+    }
+
+    #[test]
+    fn of_two_that_ring_the_one_that_is_asked_about_is_on_the_stage() {
+        let mut board = Board::default();
+        board.asks(true);
+        for (call, peer) in [(1, "Ann"), (2, "Ben"), (3, "Cid")] {
+            board.begin(call, &incoming(peer));
+        }
+        board.observe(1, &incoming("Ann"), &established(1));
+        assert_eq!(board.current().1.words[0], "Ben calls");
+        let ended = Event::Ended { call: CallHandle(2), reason: EndReason::LocalHangup, stats: Vec::new() };
+        board.observe(2, &incoming("Ben"), &ended);
+        assert_eq!(board.current().0, Some(3));
     }
 }

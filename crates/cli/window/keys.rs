@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use visavis_window::Action;
 
 impl Show {
-    /// Does to the latest of `calls` what keys ask for; `answers` goes to whoever asks about calls. `stop` is told to
+    /// Does to that of `calls` that is on the stage what keys ask for; `answers` goes to whoever asks about calls. `stop` is told to
     /// end the command.
     pub(crate) fn serve(
         &self,
@@ -38,10 +38,12 @@ impl Show {
         stop: &watch::Sender<bool>,
         output: &Output,
     ) {
-        let call = calls.latest();
+        let on_stage = self.0.on_stage();
+        let call = on_stage.and_then(|(call, _)| calls.numbered(call));
         match action {
             Action::Answer | Action::Decline => {
-                let typed = if action == Action::Answer { Typed::Yes } else { Typed::No };
+                let to = on_stage.map(|(call, _)| call);
+                let typed = if action == Action::Answer { Typed::Yes(to) } else { Typed::No(to) };
                 if let Some(answers) = answers {
                     // Whoever asks has ended: then there is no question.
                     let _ = answers.try_send(typed);
@@ -52,7 +54,7 @@ impl Show {
                 Some(call) => drop(call.hangup().await),
                 None => {
                     self.0.read.notify_waiters();
-                    if action == Action::Quit {
+                    if action == Action::Quit && calls.latest().is_none() {
                         stop.send_replace(true);
                     }
                 }

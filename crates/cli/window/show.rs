@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use visavis::{CallRecord, Clock, Options, Sending, Verdict};
-use visavis_window::{Action, Stage, Window};
+use visavis_window::{Action, Phase, Stage, Window};
 
 /// How long the end of a call stays on the screen, where nobody presses a key.
 const LINGER: Duration = Duration::from_secs(3);
@@ -136,5 +136,11 @@ impl Shared {
         change(&mut board);
         let (call, facts) = board.current();
         self.stage.tell(call, facts);
+    /// The call that is on the stage, and whether it is over.
+    pub(super) fn on_stage(&self) -> Option<(u64, bool)> {
+        let (call, facts) = self.board.lock().unwrap_or_else(PoisonError::into_inner).current();
+        call.map(|call| (call, matches!(facts.phase, Phase::Over { .. })))
+    }
+
     }
 }
