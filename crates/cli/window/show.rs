@@ -51,6 +51,7 @@ pub(crate) fn beside(
     let stage = Stage::new();
     let window = Window::new(title, size, &stage).map_err(missing)?;
     let (keys, actions) = mpsc::unbounded_channel();
+    let lost = keys.clone();
     let show = Show(Arc::new(Shared {
         stage: stage.clone(),
         board: Mutex::default(),
@@ -73,8 +74,13 @@ pub(crate) fn beside(
                 let _ = keys.send(action);
             },
         );
+        if shown.is_err() {
+            // Nobody sees or hears what goes on; where the command has ended, nobody takes it.
+            let _ = lost.send(Action::Close);
+        }
         let done = work.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
-        done.and(shown.map_err(missing))
+        // A call that failed because its window was gone is none that failed by itself.
+        shown.map_err(missing).and(done)
     })
 }
 
@@ -130,17 +136,17 @@ impl Show {
 }
 
 impl Shared {
-    /// Changes what is known of calls, and with that what is on the stage.
-    pub(super) fn board(&self, change: impl FnOnce(&mut Board)) {
-        let mut board: MutexGuard<'_, Board> = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut board);
-        let (call, facts) = board.current();
-        self.stage.tell(call, facts);
     /// The call that is on the stage, and whether it is over.
     pub(super) fn on_stage(&self) -> Option<(u64, bool)> {
         let (call, facts) = self.board.lock().unwrap_or_else(PoisonError::into_inner).current();
         call.map(|call| (call, matches!(facts.phase, Phase::Over { .. })))
     }
 
+    /// Changes what is known of calls, and with that what is on the stage.
+    pub(super) fn board(&self, change: impl FnOnce(&mut Board)) {
+        let mut board: MutexGuard<'_, Board> = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut board);
+        let (call, facts) = board.current();
+        self.stage.tell(call, facts);
     }
 }
