@@ -58,10 +58,15 @@ mod with {
 
     impl Screen {
         fn start() -> Self {
+            Screen::of_depth(24)
+        }
+
+        /// A screen of so many bits a pixel.
+        fn of_depth(bits: u32) -> Self {
             need("Xvfb", "xvfb");
             need("xdotool", "xdotool");
             need("ffmpeg", "ffmpeg");
-            let size = format!("{}x{}x24", SCREEN.0, SCREEN.1);
+            let size = format!("{}x{}x{bits}", SCREEN.0, SCREEN.1);
             let mut command = Command::new("Xvfb");
             command.args(["-displayfd", "1", "-screen", "0", &size, "-nolisten", "tcp"]);
             let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Xvfb runs");
@@ -305,5 +310,23 @@ mod with {
         assert_eq!(output.status.code(), Some(3), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("no window can be opened") && text.contains("DISPLAY"), "{text}");
+    }
+
+    #[test]
+    fn a_screen_that_cannot_take_the_window_ends_the_command() {
+        let screen = Screen::of_depth(16);
+        let mut command = screen.command(VISAVIS);
+        command.args(["answer", "--window", "--listen", "127.0.0.66:0"]);
+        let mut answer = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("visavis runs");
+        let end = Instant::now() + SOON;
+        while answer.try_wait().expect("a status").is_none() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // One that goes on is none that a test may leave behind.
+        let _ = answer.kill();
+        let output = answer.wait_with_output().expect("its output");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.lines().last().is_some_and(|line| line.contains("no window can be opened")), "{text}");
     }
 }
