@@ -39,11 +39,10 @@ impl Show {
         output: &Output,
     ) {
         let on_stage = self.0.on_stage();
-        let call = on_stage.and_then(|(call, _)| calls.numbered(call));
+        let call = on_stage.and_then(|call| calls.numbered(call));
         match action {
             Action::Answer | Action::Decline => {
-                let to = on_stage.map(|(call, _)| call);
-                let typed = if action == Action::Answer { Typed::Yes(to) } else { Typed::No(to) };
+                let typed = if action == Action::Answer { Typed::Yes(on_stage) } else { Typed::No(on_stage) };
                 if let Some(answers) = answers {
                     // Whoever asks has ended: then there is no question.
                     let _ = answers.try_send(typed);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use visavis::{CallRecord, Clock, Options, Sending, Verdict};
-use visavis_window::{Action, Phase, Stage, Window};
+use visavis_window::{Action, Stage, Window};
 
 /// How long the end of a call stays on the screen, where nobody presses a key.
 const LINGER: Duration = Duration::from_secs(3);
@@ -136,10 +136,9 @@ impl Show {
 }
 
 impl Shared {
-    /// The call that is on the stage, and whether it is over.
-    pub(super) fn on_stage(&self) -> Option<(u64, bool)> {
-        let (call, facts) = self.board.lock().unwrap_or_else(PoisonError::into_inner).current();
-        call.map(|call| (call, matches!(facts.phase, Phase::Over { .. })))
+    /// The call that is on the stage; it may be over.
+    pub(super) fn on_stage(&self) -> Option<u64> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).current().0
     }
 
     /// Changes what is known of calls, and with that what is on the stage.
