@@ -149,21 +149,17 @@ impl Devices {
         if desk.options.microphone.is_none() {
             return false;
         }
-        // Dropped behind the lock, which the end of a session takes.
-        let session = {
-            let mut book = lock(&desk.book);
-            let holder = book.holder.as_ref().filter(|(holder, _)| *holder == call);
-            let session = holder.and_then(|(_, session)| session.upgrade());
-            if session.is_none() && !book.begun.contains(&call) && !book.finished.contains_key(&call) {
-                return false;
-            }
-            book.muted.insert(call, muted);
-            if book.muted.len() > REMEMBERED {
-                book.muted.pop_first();
-            }
-            session
-        };
-        if let Some(session) = session {
+        let mut book = lock(&desk.book);
+        if !book.begun.contains(&call) && !book.finished.contains_key(&call) {
+            return false;
+        }
+        book.muted.insert(call, muted);
+        if book.muted.len() > REMEMBERED {
+            book.muted.pop_first();
+        }
+        // The end of a session takes the lock.
+        drop(book);
+        if let Some(session) = desk.session(call) {
             session.set_muted(muted);
         }
         true
